@@ -1,0 +1,1 @@
+"""Circuits: kept, listed, and turned into text and pictures."""

@@ -1,0 +1,36 @@
+"""The workflows port: runs a named state machine to its end, whatever restarts in between."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class ExecutionStatus(StrEnum):
+    """Where an execution stands; everything but `RUNNING` is final."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Workflows(Protocol):
+    """Durable executions of the state machines in `infra/statemachines/`."""
+
+    def start(self, workflow: str, execution: str, payload: Mapping[str, Any]) -> None:
+        """Begin an execution. One of the same name that was ever begun makes this a no-op.
+
+        Args:
+            workflow: the state machine's name, such as `run`.
+            execution: the execution's own name: at most 80 letters, digits, `-` and `_`.
+            payload: JSON-like; references only, well under 256 KB.
+        """
+
+    def status(self, workflow: str, execution: str) -> ExecutionStatus | None:
+        """Say where an execution stands; `None` if it was never begun."""
+
+    def stop(self, workflow: str, execution: str, reason: str) -> None:
+        """End a running execution; one that is over or unknown is no error."""
+
+    def check(self) -> None:
+        """Do the least that proves the engine answers; raises whatever lies beneath."""

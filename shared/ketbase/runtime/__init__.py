@@ -1,0 +1,1 @@
+"""What stands between the services and the world: settings, wiring, HTTP, errors, observability."""

@@ -1,0 +1,60 @@
+"""The settings, read once from the environment: every variable is `KETBASE_` and a field's name."""
+
+import functools
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Which adapter serves each port, and what it needs. The defaults need nothing but a folder.
+
+    Attributes:
+        data: the folder of the embedded adapters.
+        endpoint_url: where the AWS services are, if not at AWS.
+        max_running_jobs: the most jobs of all organisations that run at one moment.
+        max_concurrent_jobs: the most jobs of one organisation that run at one moment.
+        job_deadline_s: a job that runs longer than this is stopped by the sweeper.
+        sweep_grace_s: how long a started job may show no sign of life before the sweeper looks at it.
+        max_memory_mb: what one simulation may use.
+        state_machine_arn: of the machines, with `{workflow}` for the name.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="KETBASE_", frozen=True, extra="ignore")
+
+    stage: str = "local"
+    data: Path = Path(".data")
+
+    records: Literal["sqlite", "dynamodb"] = "sqlite"
+    blobs: Literal["files", "s3", "cos"] = "files"
+    doorbell: Literal["local", "sqs"] = "local"
+    workflows: Literal["local", "stepfunctions"] = "local"
+
+    endpoint_url: str | None = None
+    table: str = "ketbase"
+    bucket: str = "ketbase"
+    queue_url: str = ""
+    state_machine_arn: str = ""
+
+    cos_endpoint_url: str = ""
+    cos_auth: Literal["hmac", "oauth"] = "hmac"
+    cos_access_key_id: str = ""
+    cos_secret_access_key: str = ""
+    cos_api_key: str = ""
+    cos_instance_id: str = ""
+    cos_token_url: str = "https://iam.cloud.ibm.com/identity/token"  # noqa: S105
+
+    max_running_jobs: int = 100
+    max_concurrent_jobs: int = 10
+    job_deadline_s: int = 3_600
+    sweep_grace_s: int = 60
+    max_memory_mb: int = 8_192
+
+    bootstrap_key: str | None = None
+
+
+@functools.cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings()
