@@ -1,0 +1,1 @@
+"""One module per outside technology; each fulfils a port."""

@@ -1,0 +1,1 @@
+"""The blobs port over files, S3 and IBM Cloud Object Storage."""

@@ -1,0 +1,1 @@
+"""The doorbell port within one process and over SQS."""

@@ -1,0 +1,1 @@
+"""The records port over SQLite and over DynamoDB."""

@@ -1,0 +1,1 @@
+"""The workflows port on this machine and over Step Functions."""
