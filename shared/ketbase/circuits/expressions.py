@@ -29,7 +29,12 @@ def names(formula: str) -> set[str]:
         ValueError: not a formula: says what was found and what may stand there.
     """
     found: set[str] = set()
-    _walk(_parse(formula), lambda name: found.add(name) or 1.0, lambda _function, _value: 1.0, dry=True)
+
+    def note(name: str) -> float:
+        found.add(name)
+        return 1.0
+
+    _walk(_parse(formula), note, lambda _function, _value: 1.0, dry=True)
     return found
 
 
@@ -70,9 +75,7 @@ def _parse(formula: str) -> ast.expr:
         raise ValueError(f"{formula!r} is not a formula over named parameters") from problem
 
 
-def _walk(
-    node: ast.expr, look_up: Callable[[str], Any], apply: Callable[[str, Any], Any], *, dry: bool
-) -> Any:
+def _walk(node: ast.expr, look_up: Callable[[str], Any], apply: Callable[[str, Any], Any], *, dry: bool) -> Any:
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return float(value)

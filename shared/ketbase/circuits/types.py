@@ -1,9 +1,10 @@
 """Circuits as people send them, as they are stored, and as they go over the wire."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from ketbase.circuits import expressions
 from ketbase.circuits.gates import ALIASES, GATES, NOT_GATES
@@ -14,6 +15,7 @@ MAX_GATES = 10_000
 MAX_QASM_QUBITS = 1_000
 """The most qubits any circuit may declare; each backend has its own, smaller limit."""
 MAX_QASM_BYTES = 1_000_000
+MAX_CLBITS = 10_000
 MAX_METADATA_BYTES = 10_000
 MAX_TAGS = 20
 
@@ -37,7 +39,7 @@ class Gate(Model):
     type: str
     targets: tuple[Annotated[int, Field(ge=0)], ...]
     parameters: dict[str, Angle] = Field(default_factory=dict)
-    clbits: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    clbits: tuple[Annotated[int, Field(ge=0, lt=MAX_CLBITS)], ...] = ()
 
     @field_validator("type", mode="before")
     @classmethod
@@ -74,9 +76,7 @@ class Gate(Model):
             raise ValueError(f"{self.type} has a repeated qubit in its targets {list(self.targets)}")
         if set(self.parameters) != set(kind.angles):
             wanted = ", ".join(kind.angles) or "no parameters"
-            raise ValueError(
-                f"{self.type} takes {wanted}, but {', '.join(self.parameters) or 'none'} is given"
-            )
+            raise ValueError(f"{self.type} takes {wanted}, but {', '.join(self.parameters) or 'none'} is given")
         if self.clbits and (self.type != "MEASURE" or len(self.clbits) != 1):
             raise ValueError("clbits belong to MEASURE, one for its one target")
         for angle in self.parameters.values():
@@ -175,9 +175,16 @@ class ParameterGroup(Model):
 class Metadata(Model):
     """What the author says about a circuit: `tags` to list by, and anything else."""
 
-    model_config = {"extra": "allow"}
+    model_config = ConfigDict(extra="allow")
 
     tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)] = ()
+
+    @model_validator(mode="after")
+    def _within_limit(self) -> "Metadata":
+        size = len(json.dumps(self.model_dump(mode="json"), ensure_ascii=False, allow_nan=False).encode())
+        if size > MAX_METADATA_BYTES:
+            raise ValueError(f"metadata may take {MAX_METADATA_BYTES} bytes as JSON, this takes {size}")
+        return self
 
     @field_validator("tags", mode="after")
     @classmethod
@@ -250,9 +257,7 @@ class CreateCircuit(Model):
         if self.n_qubits is None or self.gates is None:
             raise ValueError("only a circuit given as gates can be described without reading its qasm")
         gates = tuple(
-            gate.model_copy(update={"clbits": gate.targets})
-            if gate.type == "MEASURE" and not gate.clbits
-            else gate
+            gate.model_copy(update={"clbits": gate.targets}) if gate.type == "MEASURE" and not gate.clbits else gate
             for gate in self.gates
         )
         highest = max((bit for gate in gates for bit in gate.clbits), default=-1)
@@ -266,9 +271,3 @@ class UpdateCircuit(Model):
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     description: Annotated[str, StringConstraints(max_length=4_000)] | None = None
     metadata: Metadata | None = None
-
-
-def bind_check(inputs: Iterable[str], values: Mapping[str, float]) -> tuple[list[str], list[str]]:
-    """Return the parameters without a value and the values without a parameter, both sorted."""
-    wanted, given = set(inputs), set(values)
-    return sorted(wanted - given), sorted(given - wanted)

@@ -30,9 +30,7 @@ class Blobs(Protocol):
     900 characters; anything else is a `ValueError`.
     """
 
-    def put(
-        self, key: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None
-    ) -> None:
+    def put(self, key: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None) -> None:
         """Keep `data` under `key`, in place of what lay there. Metadata: ASCII, lower-case names."""
 
     def get(self, key: str) -> bytes:

@@ -1,0 +1,17 @@
+"""GET /docs: the API's documentation, to read and to try."""
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from ketbase.runtime.docs import documentation_page
+from ketbase.runtime.http import lambda_handler
+
+router = APIRouter(tags=["documentation"], include_in_schema=False)
+
+
+@router.get("/docs", response_class=HTMLResponse)
+def show_documentation() -> str:
+    """Show the documentation page."""
+    return documentation_page()
+
+
+handler = lambda_handler(router)

@@ -1,0 +1,23 @@
+"""GET /v1/jobs/{job_id}/result: what a job found."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from ketbase.run.types import RunResult
+from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
+from ketbase.runtime.wiring import jobs
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.get("/v1/jobs/{job_id}/result")
+def get_result(
+    job_id: str,
+    wait: Annotated[int, Query(ge=0, le=20, description="Wait up to so many seconds for the job's end")] = 0,
+    caller: Caller = requires("jobs:read"),
+) -> Envelope[RunResult]:
+    """Read a completed job's counts, with all that is needed to repeat the run."""
+    return Envelope.of(RunResult.model_validate(jobs().result(caller, job_id, wait)))
+
+
+handler = lambda_handler(router)

@@ -1,0 +1,15 @@
+"""Pipeline step: compile a run's circuit for its backend."""
+
+from typing import Any
+
+from ketbase.jobs.types import JobReference
+from ketbase.runtime.steps import step
+from ketbase.runtime.wiring import compute_steps
+
+
+@step
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Bind and compile; the compiled circuit goes to the job's blobs."""
+    reference = JobReference.model_validate(event)
+    compute_steps().compile(reference)
+    return reference.model_dump()

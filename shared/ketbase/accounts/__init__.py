@@ -1,0 +1,1 @@
+"""Accounts: organisations, their users and keys, and who is calling."""

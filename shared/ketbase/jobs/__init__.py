@@ -1,0 +1,1 @@
+"""Jobs: the one lifecycle of everything that takes time."""

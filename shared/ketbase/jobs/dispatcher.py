@@ -1,0 +1,57 @@
+"""Starts waiting jobs, the best of each organisation in turn, as many as the limits allow."""
+
+from ketbase.jobs.store import JobStore
+from ketbase.jobs.types import Job
+from ketbase.ports.workflows import Workflows
+
+_LOOK_AHEAD = 10
+
+
+class Dispatcher:
+    """Any number of dispatchers may work at the same moment; a job is started by one of them."""
+
+    def __init__(self, store: JobStore, workflows: Workflows, *, at_most_running: int, at_most_in_all: int):
+        """Wire a dispatcher.
+
+        Args:
+            store: where the jobs wait.
+            workflows: what runs them.
+            at_most_running: jobs of one organisation at a moment.
+            at_most_in_all: jobs of the installation at a moment.
+        """
+        self._store = store
+        self._workflows = workflows
+        self._limits = at_most_running, at_most_in_all
+
+    def dispatch(self) -> list[Job]:
+        """Start jobs until none is left that may start.
+
+        Organisations take turns, one job each, so that one with a thousand waiting jobs delays no other.
+
+        Returns:
+            The jobs that were started.
+        """
+        started: list[Job] = []
+        waiting = self._store.waiting_organizations()
+        while waiting:
+            still_waiting = []
+            for organization_id in waiting:
+                job = self._start_next(organization_id)
+                if job is not None:
+                    started.append(job)
+                    still_waiting.append(organization_id)
+            waiting = still_waiting
+        return started
+
+    def _start_next(self, organization_id: str) -> Job | None:
+        candidates = self._store.next_waiting(organization_id, _LOOK_AHEAD)
+        if not candidates:
+            self._store.forget_waiting(organization_id)
+        own, in_all = self._limits
+        for candidate in candidates:
+            # A candidate may be gone, because another dispatcher took it or the index lags behind.
+            job = self._store.start(candidate, at_most_running=own, at_most_in_all=in_all)
+            if job is not None:
+                self._workflows.start(job.kind, job.execution, job.reference.model_dump())
+                return job
+        return None

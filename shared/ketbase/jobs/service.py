@@ -1,0 +1,131 @@
+"""Shows an organisation its jobs, and cancels them."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from pydantic_core import from_json
+
+from ketbase.accounts.types import Caller
+from ketbase.errors import ConflictError, NotFoundError
+from ketbase.jobs.store import JobStore, blob_key
+from ketbase.jobs.types import Cancellation, Events, Job, JobStatus, LogLine, Logs
+from ketbase.paging import PageRequest, Slice, take
+from ketbase.ports.blobs import Blobs
+from ketbase.ports.clock import Clock
+from ketbase.ports.doorbell import Doorbell
+from ketbase.ports.workflows import Workflows
+
+_LOOK_EVERY_S = 0.25
+
+
+class Jobs:
+    """What can be done with any job, whatever its kind."""
+
+    def __init__(self, store: JobStore, blobs: Blobs, workflows: Workflows, doorbell: Doorbell, clock: Clock):
+        self._store = store
+        self._blobs = blobs
+        self._workflows = workflows
+        self._doorbell = doorbell
+        self._clock = clock
+
+    def get(self, caller: Caller, job_id: str) -> Job:
+        """Read a job.
+
+        Raises:
+            NotFoundError: `JOB_NOT_FOUND`.
+        """
+        job = self._store.get(caller.organization_id, job_id)
+        if job is None:
+            raise NotFoundError("JOB_NOT_FOUND", f"There is no job {job_id!r}.", job_id=job_id)
+        return job
+
+    def list(self, caller: Caller, statuses: Iterable[JobStatus], request: PageRequest) -> Slice[Job]:
+        """List the jobs in any of `statuses`, or all, in order of submission."""
+        chosen = tuple(dict.fromkeys(statuses))
+        walk = self._store.walk(caller.organization_id, chosen, after=request.cursor, descending=request.descending)
+        return take(walk, request, self._store.count(caller.organization_id, chosen))
+
+    def cancel(self, caller: Caller, job_id: str) -> Cancellation:
+        """Cancel a waiting or running job; one that is cancelled already stays so.
+
+        Raises:
+            NotFoundError: `JOB_NOT_FOUND`.
+            ConflictError: `JOB_FINISHED`, it completed or failed before.
+        """
+        job = self.get(caller, job_id)
+        while not job.status.final:
+            cancelled = self._store.cancel(job)
+            if cancelled is not None:
+                if job.status is JobStatus.RUNNING:
+                    self._workflows.stop(job.kind, job.execution, "cancelled by the user")
+                    self._doorbell.ring(f"{job.id} was cancelled")
+                return Cancellation(job_id=job.id, status=cancelled.status)
+            job = self.get(caller, job_id)
+        if job.status is not JobStatus.CANCELLED:
+            raise ConflictError(
+                "JOB_FINISHED", f"The job is {job.status} already.", job_id=job_id, status=job.status
+            )
+        return Cancellation(job_id=job.id, status=job.status)
+
+    def events(self, caller: Caller, job_id: str, after: int, limit: int) -> Events:
+        """Read a job's events behind a cursor, in order.
+
+        Raises:
+            NotFoundError: `JOB_NOT_FOUND`.
+        """
+        job = self.get(caller, job_id)
+        events = self._store.events(job_id, after=after, limit=limit)
+        return Events(events=tuple(events), cursor=events[-1].cursor if events else after, status=job.status)
+
+    def logs(self, caller: Caller, job_id: str, lines: int, after: int, wait_s: float) -> Logs:
+        """Read the last `lines` of a job's log behind a cursor.
+
+        Args:
+            caller: whose job it is.
+            job_id: which one.
+            lines: the most lines, counted from the end.
+            after: a cursor; only lines behind it.
+            wait_s: how long to wait for a line where there is none yet and the job is not over, in seconds.
+
+        Raises:
+            NotFoundError: `JOB_NOT_FOUND`.
+        """
+        until = self._clock.now() + timedelta(seconds=wait_s)
+        while True:
+            job = self.get(caller, job_id)
+            first = max(after, job.events - lines)
+            events = self._store.events(job_id, after=first, limit=lines)
+            if events or job.status.final or self._clock.now() >= until:
+                break
+            self._clock.sleep(_LOOK_EVERY_S)
+        return Logs(
+            logs=tuple(LogLine(timestamp=e.timestamp, level=e.level, message=e.message) for e in events),
+            cursor=events[-1].cursor if events else after,
+            streaming=not job.status.final,
+        )
+
+    def result(self, caller: Caller, job_id: str, wait_s: float = 0.0) -> object:
+        """Read a completed job's result.
+
+        Args:
+            caller: whose job it is.
+            job_id: which one.
+            wait_s: how long to wait for a job that is not over, in seconds.
+
+        Raises:
+            NotFoundError: `JOB_NOT_FOUND`.
+            ConflictError: `JOB_NOT_COMPLETED`; where the job failed, with its error.
+        """
+        until = self._clock.now() + timedelta(seconds=wait_s)
+        job = self.get(caller, job_id)
+        while not job.status.final and self._clock.now() < until:
+            self._clock.sleep(_LOOK_EVERY_S)
+            job = self.get(caller, job_id)
+        if job.status is not JobStatus.COMPLETED:
+            raise ConflictError(
+                "JOB_NOT_COMPLETED",
+                f"The job is {job.status}; only a completed job has a result.",
+                status=job.status,
+                error=None if job.error is None else job.error.model_dump(mode="json"),
+            )
+        return from_json(self._blobs.get(blob_key(job.reference, "result.json")))

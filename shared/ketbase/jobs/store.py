@@ -1,0 +1,362 @@
+"""Where jobs lie, and the few ways in which a job changes: each one transaction, so none happens twice."""
+
+import hashlib
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any
+
+from ketbase.errors import ConflictError
+from ketbase.jobs.types import Event, Job, JobError, JobReference, JobStatus, Level, Priority, Progress
+from ketbase.ports.clock import Clock
+from ketbase.ports.records import (
+    Absent,
+    AtMost,
+    ConditionFailedError,
+    Equals,
+    Index,
+    Item,
+    Key,
+    Put,
+    Records,
+    Update,
+    Write,
+)
+from ketbase.types import iso
+
+IDEMPOTENCY_WINDOW = timedelta(hours=24)
+"""How long a repeated `Idempotency-Key` finds the job that it made."""
+
+_RANK = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+_TRIES = 20
+
+RUNNING_TOTAL = Key("jobs", "running-total")
+_WAITING = "jobs#waiting-organizations"
+_RUNNING = "jobs#running"
+
+
+class JobStore:
+    """Jobs, their queue and their events."""
+
+    def __init__(self, records: Records, clock: Clock):
+        self._records = records
+        self._clock = clock
+
+    # --- Reading ---
+
+    def get(self, organization_id: str, job_id: str) -> Job | None:
+        """Read a job."""
+        item = self._records.get(_place(organization_id, job_id))
+        return None if item is None else Job.model_validate(item.values)
+
+    def walk(
+        self, organization_id: str, statuses: Iterable[JobStatus], *, after: str | None, descending: bool
+    ) -> Iterator[Job]:
+        """Walk the jobs in any of `statuses` (none given: in all), in order of their ids."""
+        chosen = tuple(statuses)
+        if not chosen:
+            start = None if after is None else f"job#{after}"
+            walks = [self._pages(f"org#{organization_id}", "job#", None, start, descending)]
+        else:
+            walks = [
+                self._pages(_listing(organization_id, status), "", Index.LISTING, after, descending)
+                for status in chosen
+            ]
+        jobs = (map(_job, walk) for walk in walks)
+        yield from heapq.merge(*jobs, key=lambda job: job.id, reverse=descending)
+
+    def count(self, organization_id: str, statuses: Iterable[JobStatus]) -> int:
+        """Count the jobs in any of `statuses` (none given: in all)."""
+        tally = self._records.get(_tally(organization_id))
+        chosen = tuple(statuses) or tuple(JobStatus)
+        return 0 if tally is None else sum(int(tally.values.get(status, 0)) for status in chosen)
+
+    def events(self, job_id: str, *, after: int = 0, limit: int = 1_000) -> list[Event]:
+        """Read the events behind the cursor `after`, in order."""
+        pages = self._pages(f"job#{job_id}", "event#", None, f"event#{after:012d}", False)
+        return [Event.model_validate(item.values) for item in itertools.islice(pages, limit)]
+
+    def position(self, job: Job) -> int:
+        """Count the organisation's waiting jobs up to and with this one; 0 once it no longer waits."""
+        if job.status is not JobStatus.QUEUED:
+            return 0
+        ahead = self._records.count(_queue(job.organization_id), index=Index.WORK, before=_turn(job))
+        return ahead + 1
+
+    def depth(self, backend: str) -> int:
+        """Count the jobs of all organisations that wait for a backend."""
+        return self._records.count(f"backend#{backend}", index=Index.BACKEND)
+
+    def waiting_organizations(self) -> list[str]:
+        """Name the organisations that have waiting jobs."""
+        return [item.key.sort.removeprefix("org#") for item in self._pages(_WAITING, "", Index.WORK, None, False)]
+
+    def next_waiting(self, organization_id: str, limit: int) -> list[Job]:
+        """Read the jobs of an organisation that should start next, best first."""
+        page = self._records.query(_queue(organization_id), index=Index.WORK, limit=limit)
+        return [_job(item) for item in page.items]
+
+    def running(self) -> Iterator[Job]:
+        """Walk the running jobs of all organisations, the longest running first."""
+        return map(_job, self._pages(_RUNNING, "", Index.WORK, None, False))
+
+    # --- Changing ---
+
+    def submit(self, job: Job, idempotency_key: str | None, fingerprint: str) -> Job:
+        """Queue a new job, once for each idempotency key of its organisation.
+
+        Args:
+            job: new and queued.
+            idempotency_key: what the caller calls this submission.
+            fingerprint: of the request; another one under the same key is refused.
+
+        Returns:
+            The job, or the one that was submitted under this key before.
+
+        Raises:
+            ConflictError: `IDEMPOTENCY_KEY_REUSED`, the key was used for another request.
+        """
+        job = job.model_copy(update={"events": 1})
+        writes: list[Write] = [
+            Put(self._item(job), (Absent(),)),
+            self._event(job, "job.queued", f"Queued for {job.backend}"),
+            Update(
+                _tally(job.organization_id),
+                add={JobStatus.QUEUED: 1},
+                indexes={Index.WORK: Key(_WAITING, f"org#{job.organization_id}")},
+            ),
+        ]
+        if idempotency_key is not None:
+            entry = {"job_id": job.id, "fingerprint": fingerprint}
+            expires = int((job.created_at + IDEMPOTENCY_WINDOW).timestamp())
+            place = _idempotency(job.organization_id, idempotency_key)
+            writes.append(Put(Item(place, entry, expires_at=expires), (Absent(),)))
+        try:
+            self._records.write(*writes)
+        except ConditionFailedError:
+            if idempotency_key is None:
+                raise
+            return self._submitted_before(job.organization_id, idempotency_key, fingerprint)
+        return job
+
+    def start(self, job: Job, *, at_most_running: int, at_most_in_all: int) -> Job | None:
+        """Move a waiting job to running, within the limits of its organisation and of the installation.
+
+        Returns:
+            The running job; `None` if it waits no more or a limit is reached.
+        """
+        return self._move(
+            job,
+            JobStatus.RUNNING,
+            "job.started",
+            f"Started, attempt {job.attempt + 1}",
+            changes={"attempt": job.attempt + 1, "started_at": self._clock.now()},
+            limits=(at_most_running, at_most_in_all),
+        )
+
+    def requeue(self, job: Job, reason: str) -> Job | None:
+        """Move a running job whose run died back among the waiting."""
+        return self._move(
+            job,
+            JobStatus.QUEUED,
+            "job.requeued",
+            f"Waiting again: {reason}",
+            level=Level.WARNING,
+            changes={"started_at": None, "progress": Progress()},
+        )
+
+    def complete(self, job: Job, message: str, data: dict[str, Any]) -> Job | None:
+        """Move a running job to completed; its result must be readable by now."""
+        return self._move(
+            job,
+            JobStatus.COMPLETED,
+            "job.completed",
+            message,
+            data=data,
+            changes={
+                "completed_at": self._clock.now(),
+                "progress": Progress(percentage=100, step="completed"),
+            },
+        )
+
+    def fail(self, job: Job, error: JobError) -> Job | None:
+        """Move a running job to failed."""
+        return self._move(
+            job,
+            JobStatus.FAILED,
+            "job.failed",
+            error.message,
+            level=Level.ERROR,
+            data=error.model_dump(mode="json"),
+            changes={"completed_at": self._clock.now(), "error": error},
+        )
+
+    def cancel(self, job: Job) -> Job | None:
+        """Move a waiting or running job to cancelled."""
+        return self._move(
+            job,
+            JobStatus.CANCELLED,
+            "job.cancelled",
+            "Cancelled by the user",
+            changes={"completed_at": self._clock.now()},
+        )
+
+    def report(self, job: Job, kind: str, message: str, progress: Progress, **data: Any) -> Job | None:
+        """Add an event and the progress of a running job; `None` if it runs no more."""
+        return self._move(
+            job, JobStatus.RUNNING, kind, message, data=data, changes={"progress": progress}, moves=False
+        )
+
+    def forget_waiting(self, organization_id: str) -> None:
+        """Take an organisation that has no waiting job off the list of those that have."""
+        try:
+            self._records.write(
+                Update(
+                    _tally(organization_id),
+                    indexes={Index.WORK: None},
+                    when=(AtMost(JobStatus.QUEUED, 0),),
+                )
+            )
+        except ConditionFailedError:
+            return
+
+    def _move(
+        self,
+        job: Job,
+        to: JobStatus,
+        kind: str,
+        message: str,
+        *,
+        level: Level = Level.INFO,
+        data: dict[str, Any] | None = None,
+        changes: dict[str, Any],
+        limits: tuple[int, int] | None = None,
+        moves: bool = True,
+    ) -> Job | None:
+        """Write a job's next state, its event and the tallies in one transaction.
+
+        Holds only if the job is in the state it was read in; a job that merely got an event meanwhile is read
+        again. `limits` are the most running jobs of the organisation and of the installation.
+        """
+        for _ in range(_TRIES):
+            after = job.model_copy(
+                update={**changes, "status": to, "events": job.events + 1, "updated_at": self._clock.now()}
+            )
+            writes: list[Write] = [
+                Put(self._item(after), (Equals("status", job.status), Equals("events", job.events))),
+                self._event(after, kind, message, level, data),
+            ]
+            if moves:
+                writes += self._tallies(job, to, limits)
+            try:
+                self._records.write(*writes)
+            except ConditionFailedError as refused:
+                # Position 0 is the job itself, 1 its event; the others are limits that are reached.
+                if not {0, 1} & set(refused.failed):
+                    return None
+                current = self.get(job.organization_id, job.id)
+                if current is None or current.status is not job.status or current.attempt != job.attempt:
+                    return None
+                job = current
+                continue
+            return after
+        raise ConflictError("JOB_BUSY", f"Job {job.id} changed again and again; try again.", job_id=job.id)
+
+    def _tallies(self, job: Job, to: JobStatus, limits: tuple[int, int] | None) -> list[Write]:
+        own, total = limits or (0, 0)
+        tally = Update(
+            _tally(job.organization_id),
+            add={job.status: -1, to: 1},
+            indexes={Index.WORK: Key(_WAITING, f"org#{job.organization_id}")} if to is JobStatus.QUEUED else {},
+            when=(AtMost(JobStatus.RUNNING, own - 1),) if limits else (),
+        )
+        step = (to is JobStatus.RUNNING) - (job.status is JobStatus.RUNNING)
+        if not step:
+            return [tally]
+        in_all = Update(
+            RUNNING_TOTAL, add={"running": step}, when=(AtMost("running", total - 1),) if limits else ()
+        )
+        return [tally, in_all]
+
+    def _submitted_before(self, organization_id: str, idempotency_key: str, fingerprint: str) -> Job:
+        entry = self._records.get(_idempotency(organization_id, idempotency_key))
+        job = None if entry is None else self.get(organization_id, entry.values["job_id"])
+        if entry is None or job is None or entry.values["fingerprint"] != fingerprint:
+            raise ConflictError(
+                "IDEMPOTENCY_KEY_REUSED",
+                "This Idempotency-Key was used for another request; take a new one for a new request.",
+            )
+        return job
+
+    def _item(self, job: Job) -> Item:
+        indexes = {Index.LISTING: Key(_listing(job.organization_id, job.status), job.id)}
+        if job.status is JobStatus.QUEUED:
+            indexes[Index.WORK] = Key(_queue(job.organization_id), _turn(job))
+            indexes[Index.BACKEND] = Key(f"backend#{job.backend}", job.id)
+        elif job.status is JobStatus.RUNNING and job.started_at is not None:
+            indexes[Index.WORK] = Key(_RUNNING, f"{iso(job.started_at)}#{job.id}")
+        return Item(_place(job.organization_id, job.id), job.model_dump(mode="json"), indexes)
+
+    def _event(
+        self,
+        job: Job,
+        kind: str,
+        message: str,
+        level: Level = Level.INFO,
+        data: dict[str, Any] | None = None,
+    ) -> Put:
+        event = Event(
+            cursor=job.events,
+            type=kind,
+            level=level,
+            message=message,
+            data={"status": job.status, **(data or {})},
+            timestamp=self._clock.now(),
+        )
+        place = Key(f"job#{job.id}", f"event#{event.cursor:012d}")
+        return Put(Item(place, event.model_dump(mode="json")), (Absent(),))
+
+    def _pages(
+        self, partition: str, prefix: str, index: Index | None, after: str | None, descending: bool
+    ) -> Iterator[Item]:
+        while True:
+            page = self._records.query(partition, prefix=prefix, index=index, after=after, descending=descending)
+            yield from page.items
+            if page.next is None:
+                return
+            after = page.next
+
+
+def blob_key(reference: JobReference, name: str) -> str:
+    """Name one of a job's blobs, such as `circuit.json`, `compiled.json` or `result.json`."""
+    return f"jobs/{reference.organization_id}/{reference.job_id}/{name}"
+
+
+def _job(item: Item) -> Job:
+    return Job.model_validate(item.values)
+
+
+def _place(organization_id: str, job_id: str) -> Key:
+    return Key(f"org#{organization_id}", f"job#{job_id}")
+
+
+def _tally(organization_id: str) -> Key:
+    return Key(f"org#{organization_id}", "tally#jobs")
+
+
+def _listing(organization_id: str, status: JobStatus) -> str:
+    return f"org#{organization_id}#jobs#{status}"
+
+
+def _queue(organization_id: str) -> str:
+    return f"org#{organization_id}#queue"
+
+
+def _turn(job: Job) -> str:
+    """The place in the queue: by priority, then by time of submission, which the id holds."""
+    return f"{_RANK[job.priority]}#{job.id}"
+
+
+def _idempotency(organization_id: str, key: str) -> Key:
+    return Key(f"org#{organization_id}", f"idempotency#{hashlib.sha256(key.encode()).hexdigest()}")

@@ -1,0 +1,184 @@
+"""Jobs, their states and their events."""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ketbase.errors import InvalidError
+from ketbase.types import Model, Moment
+
+
+class JobStatus(StrEnum):
+    """queued → running → completed, failed or cancelled; queued and running jobs can be cancelled."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether the job will never change again."""
+        return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+def parse_statuses(text: str) -> list[JobStatus]:
+    """Read a comma-separated list of states.
+
+    Raises:
+        InvalidError: `INVALID_STATUS`, with the states there are.
+    """
+    try:
+        return [JobStatus(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError as problem:
+        raise InvalidError(
+            "INVALID_STATUS", f"{problem}; the states are {', '.join(JobStatus)}.", field="status"
+        ) from problem
+
+
+class Priority(StrEnum):
+    """Which of an organisation's waiting jobs starts first; equals start in order of submission."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+type JobKind = Literal["run"]
+
+
+class Progress(Model):
+    """How far a running job is."""
+
+    percentage: int = 0
+    step: str = "queued"
+
+
+class JobError(Model):
+    """Why a job failed; the same form as an error of the API."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Job(Model):
+    """One piece of work.
+
+    Attributes:
+        config: what was asked for, in the form of the job's kind.
+        attempt: how many times the job was started; it grows when a run of it died.
+        events: how many events it has, which is also the cursor of the newest.
+    """
+
+    id: str
+    organization_id: str
+    user_id: str
+    kind: JobKind
+    status: JobStatus
+    priority: Priority
+    circuit_id: str | None
+    backend: str
+    config: dict[str, Any]
+    progress: Progress = Progress()
+    error: JobError | None = None
+    attempt: int = 0
+    events: int = 0
+    created_at: Moment
+    started_at: Moment | None = None
+    completed_at: Moment | None = None
+    updated_at: Moment
+
+    @property
+    def execution(self) -> str:
+        """The name of this attempt's workflow execution."""
+        return f"{self.id}-{self.attempt}"
+
+    @property
+    def reference(self) -> "JobReference":
+        """What a workflow carries of the job."""
+        return JobReference(organization_id=self.organization_id, job_id=self.id)
+
+
+class JobReference(Model):
+    """All that a workflow carries of a job."""
+
+    organization_id: str
+    job_id: str
+
+
+class Level(StrEnum):
+    """How much an event matters to a reader of logs."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Event(Model):
+    """Something that happened to a job; events are only ever added.
+
+    Attributes:
+        cursor: the event's number, from 1, without gaps.
+        type: such as `job.started` or `run.compiled`.
+    """
+
+    cursor: int
+    type: str
+    level: Level = Level.INFO
+    message: str
+    data: dict[str, Any] = Field(default_factory=dict)
+    timestamp: Moment
+
+
+class LogLine(Model):
+    """An event as a line of the log."""
+
+    timestamp: Moment
+    level: Level
+    message: str
+
+
+class Logs(Model):
+    """The last lines of a job's log.
+
+    Attributes:
+        cursor: what to send as `after` to get what comes later.
+        streaming: whether more may come.
+    """
+
+    logs: tuple[LogLine, ...]
+    cursor: int
+    streaming: bool
+
+
+class Events(Model):
+    """A job's events in order."""
+
+    events: tuple[Event, ...]
+    cursor: int
+    status: JobStatus
+
+
+class Submission(Model):
+    """The answer to a submitted job.
+
+    Attributes:
+        queue_position: how many of the organisation's jobs start before this one, plus one; 0 once it started.
+        estimated_start: from the waiting jobs and how long the backend's latest jobs took; `None` when the
+            backend has run nothing yet to judge by and others wait.
+    """
+
+    job_id: str
+    status: JobStatus
+    queue_position: int
+    estimated_start: Moment | None
+
+
+class Cancellation(Model):
+    """The answer to a cancelled job."""
+
+    job_id: str
+    status: JobStatus

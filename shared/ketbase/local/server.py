@@ -1,0 +1,26 @@
+"""The web application of the local stack: every route of template.yaml in one."""
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import Response
+
+from ketbase.local.metrics import PrometheusMeter
+from ketbase.local.template import Template
+from ketbase.runtime.http import application
+
+
+def web_application(template: Template, meter: PrometheusMeter | None = None) -> FastAPI:
+    """Put the routers of all route functions into one application, and `GET /metrics` beside them."""
+    routers: list[APIRouter] = [f.load().router for f in template.functions.values() if f.route]
+    if meter is not None:
+        routers.append(_metrics_router(meter))
+    return application(*routers)
+
+
+def _metrics_router(meter: PrometheusMeter) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/metrics")
+    def read_metrics() -> Response:
+        return Response(meter.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router

@@ -1,0 +1,77 @@
+"""Starts and stops everything that one machine needs to be the whole backend."""
+
+import threading
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from ketbase.adapters.workflows.local import LocalWorkflows
+from ketbase.local.metrics import PrometheusMeter
+from ketbase.local.runner import WorkflowRunner
+from ketbase.local.scheduler import Scheduler
+from ketbase.local.server import web_application
+from ketbase.local.template import Template
+from ketbase.local.workers import Workers
+from ketbase.runtime import observability, wiring
+
+_LISTEN_S = 5.0
+_AFTER_FAILURE_S = 1.0
+
+
+class LocalStack:
+    """The web application, the dispatcher, the schedules, and the workflow runner with its workers."""
+
+    def __init__(self, folder: Path, template: Template, workers: int):
+        """Make the parts; nothing runs yet.
+
+        Args:
+            folder: the checkout.
+            template: read from it.
+            workers: how many processes do the heavy steps; with 0, jobs are accepted and wait.
+        """
+        meter = PrometheusMeter(wiring.job_store())
+        observability.measure_with(meter)
+        self.app: FastAPI = web_application(template, meter)
+        self._closing = threading.Event()
+        self._workers: Workers | None = None
+        self._runner: WorkflowRunner | None = None
+        self._scheduler = Scheduler({})
+        if not workers:
+            return
+        self._workers = Workers(folder, workers)
+        steps = {f.name: f.handler() for f in template.functions.values() if not f.route and not f.image}
+        self._answer = next(steps[f.name] for f in template.functions.values() if f.on_doorbell)
+        schedules = {
+            f.name: (f.every_s, steps[f.name]) for f in template.functions.values() if f.every_s is not None
+        }
+        self._scheduler = Scheduler(schedules)
+        journal = wiring.workflows()
+        if isinstance(journal, LocalWorkflows):
+            self._runner = WorkflowRunner(journal, template, steps, self._workers)
+
+    def start(self) -> None:
+        """Start all parts that are not the web server, and repair what an earlier end left behind."""
+        if self._workers is None:
+            return
+        self._workers.warm()
+        if self._runner is not None:
+            threading.Thread(target=self._runner.run, name="workflows", daemon=True).start()
+        threading.Thread(target=self._listen, name="doorbell", daemon=True).start()
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop all parts; what was under way goes on at the next start."""
+        self._closing.set()
+        self._scheduler.close()
+        if self._runner is not None:
+            self._runner.close()
+        if self._workers is not None:
+            self._workers.close()
+
+    def _listen(self) -> None:
+        while not self._closing.is_set():
+            try:
+                wiring.doorbell().answer(lambda reason: self._answer({"reason": reason}, None), _LISTEN_S)
+            except Exception:  # noqa: BLE001 (the bell rings again)
+                observability.log_exception("dispatch failed")
+                self._closing.wait(_AFTER_FAILURE_S)

@@ -1,0 +1,116 @@
+"""The processes that do the heavy steps, where the cloud has the image function."""
+
+import json
+import os
+import signal
+import threading
+import time
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from ketbase.local.task import TaskError
+from ketbase.local.template import Function, read_template
+
+_handlers: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a step raised, in a form that crosses between processes whatever the exception was."""
+
+    error_type: str
+    message: str
+
+
+class Workers:
+    """A pool of processes with the quantum room imported; each takes one step at a time.
+
+    A step that runs too long or is cancelled has its process killed, and a new one takes its place.
+    """
+
+    def __init__(self, folder: Path, count: int):
+        """Start the pool.
+
+        Args:
+            folder: the checkout.
+            count: how many processes, at least one.
+        """
+        self._pool = ProcessPool(
+            max_workers=count,
+            initializer=_begin,
+            initargs=[folder, os.getpid()],
+            context=get_context("spawn"),
+        )
+
+    def warm(self) -> None:
+        """Let the processes begin to import what they need, without waiting for it."""
+        self._pool.schedule(_nothing)
+
+    def call(self, function: Function, payload: bytes, stop: threading.Event) -> bytes:
+        """Do one step.
+
+        Args:
+            function: whose handler to call.
+            payload: JSON.
+            stop: set from outside to end the step.
+
+        Raises:
+            TaskError: the handler raised, with the name of its exception; `States.Timeout`; or `WorkerDied`.
+        """
+        future = self._pool.schedule(_call, [function.name, payload], timeout=function.timeout_s)
+        watcher = threading.Thread(target=_cancel_on, args=(stop, future), daemon=True)
+        watcher.start()
+        try:
+            answer: bytes | _Raised = future.result()
+        except TimeoutError as problem:
+            raise TaskError("States.Timeout", f"no answer within {function.timeout_s} s") from problem
+        except (ProcessExpired, CancelledError) as problem:
+            raise TaskError("WorkerDied", f"the process that did the step is gone: {problem}") from problem
+        if isinstance(answer, _Raised):
+            raise TaskError(answer.error_type, answer.message)
+        return answer
+
+    def close(self) -> None:
+        """Kill what still runs; the journal knows what to do again."""
+        self._pool.stop()
+        self._pool.join(timeout=5)
+
+
+def _cancel_on(stop: threading.Event, future: Any) -> None:
+    while not future.done():
+        if stop.wait(0.1):
+            future.cancel()
+            return
+
+
+def _begin(folder: Path, parent: int) -> None:
+    """Prepare a worker process: it leaves Ctrl-C to its parent, and dies with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    functions = read_template(folder).functions.values()
+    _handlers.update({f.name: f.handler() for f in functions if f.image and not f.route})
+    from ketbase.runtime import wiring
+
+    wiring.provider()
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _call(name: str, payload: bytes) -> bytes | _Raised:
+    try:
+        return json.dumps(_handlers[name](json.loads(payload), None)).encode()
+    except Exception as problem:  # noqa: BLE001 (it crosses to the workflow as a task's error)
+        return _Raised(type(problem).__name__, str(problem))

@@ -1,0 +1,1 @@
+"""Runs: one circuit, executed with shots on one backend, as a job."""

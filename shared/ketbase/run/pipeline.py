@@ -1,0 +1,186 @@
+"""The steps of a run's workflow; each may be repeated, and each stops where the job runs no more."""
+
+import json
+
+from ketbase.backends.service import Backends
+from ketbase.backends.types import CompiledCircuit, Outcome
+from ketbase.errors import KetbaseError
+from ketbase.jobs.store import JobStore, blob_key
+from ketbase.jobs.types import Job, JobError, JobReference, JobStatus, Progress
+from ketbase.ports.blobs import Blobs
+from ketbase.ports.doorbell import Doorbell
+from ketbase.ports.quantum import QuantumProvider
+from ketbase.run.types import CompiledView, JobCircuit, Provenance, RunConfig, RunResult, StepFailure
+
+_JSON = "application/json"
+
+
+class JobOverError(Exception):
+    """The job was cancelled or finished elsewhere: this workflow has nothing left to do."""
+
+
+class StepFailedError(Exception):
+    """A step failed in a way that trying again will not mend; its text is a `JobError` as JSON."""
+
+
+class ComputeSteps:
+    """The steps that need the quantum room: compile and execute."""
+
+    def __init__(self, jobs: JobStore, blobs: Blobs, provider: QuantumProvider):
+        self._jobs = jobs
+        self._blobs = blobs
+        self._provider = provider
+
+    def compile(self, reference: JobReference) -> None:
+        """Bind and compile the job's circuit, and keep the compiled form.
+
+        Raises:
+            JobOverError: the job runs no more.
+            StepFailedError: the circuit cannot run on this backend.
+        """
+        job = _running(self._jobs, reference)
+        config = RunConfig.model_validate(job.config)
+        circuit = JobCircuit.model_validate_json(self._blobs.get(blob_key(reference, "circuit.json")))
+        try:
+            compiled = self._provider.compile(
+                circuit.definition,
+                backend=config.backend,
+                parameters=config.parameters,
+                seed=config.seed,
+                optimization_level=config.optimization_level,
+            )
+        except KetbaseError as problem:
+            raise _step_failed(problem) from problem
+        self._put(reference, "compiled.json", compiled.model_dump_json())
+        two_qubit = sum(n for gate, n in compiled.gate_counts.items() if gate in ("cz", "ecr", "cx"))
+        self._jobs.report(
+            job,
+            "run.compiled",
+            f"Compiled for {config.backend}: depth {compiled.depth}, {two_qubit} two-qubit gates, "
+            f"{len(compiled.physical_qubits)} qubits in use",
+            Progress(percentage=30, step="compiled"),
+            physical_qubits=list(compiled.physical_qubits),
+        )
+
+    def execute(self, reference: JobReference) -> None:
+        """Execute the compiled circuit, and keep the outcome.
+
+        Raises:
+            JobOverError: the job runs no more.
+            StepFailedError: the simulator refused the circuit.
+        """
+        job = _running(self._jobs, reference)
+        config = RunConfig.model_validate(job.config)
+        compiled = CompiledCircuit.model_validate_json(self._blobs.get(blob_key(reference, "compiled.json")))
+        try:
+            outcome = self._provider.execute(compiled, shots=config.shots, seed=config.seed, noise=config.noise)
+        except KetbaseError as problem:
+            raise _step_failed(problem) from problem
+        self._put(reference, "outcome.json", outcome.model_dump_json())
+        self._jobs.report(
+            job,
+            "run.executed",
+            f"{outcome.shots} shots in {outcome.seconds:.3f} s ({outcome.method})",
+            Progress(percentage=90, step="executed"),
+            method=outcome.method,
+            seconds=outcome.seconds,
+        )
+
+    def _put(self, reference: JobReference, name: str, text: str) -> None:
+        self._blobs.put(blob_key(reference, name), text.encode(), content_type=_JSON)
+
+
+class FinalSteps:
+    """The steps that end a job: collect and fail."""
+
+    def __init__(self, jobs: JobStore, blobs: Blobs, backends: Backends, doorbell: Doorbell):
+        self._jobs = jobs
+        self._blobs = blobs
+        self._backends = backends
+        self._doorbell = doorbell
+
+    def collect(self, reference: JobReference) -> None:
+        """Write the result with its provenance, then complete the job.
+
+        Raises:
+            JobOverError: the job runs no more.
+        """
+        job = _running(self._jobs, reference)
+        result = self._result(job)
+        self._blobs.put(blob_key(reference, "result.json"), result.model_dump_json().encode(), content_type=_JSON)
+        seconds = result.provenance.execution_seconds
+        completed = self._jobs.complete(
+            job,
+            f"Completed: {result.shots} shots, {len(result.counts)} distinct outcomes",
+            {"shots": result.shots},
+        )
+        if completed is None:
+            raise JobOverError(job.id)
+        self._backends.count(completed, circuits=1, seconds=seconds)
+        self._doorbell.ring(f"{job.id} completed")
+
+    def fail(self, reference: JobReference, failure: StepFailure) -> None:
+        """Fail the job with what the failed step said, unless it is over already."""
+        job = self._jobs.get(reference.organization_id, reference.job_id)
+        if job is None or job.status is not JobStatus.RUNNING:
+            return
+        failed = self._jobs.fail(job, _error(failure))
+        if failed is not None:
+            self._backends.count(failed, circuits=0, seconds=0.0)
+            self._doorbell.ring(f"{job.id} failed")
+
+    def _result(self, job: Job) -> RunResult:
+        reference = job.reference
+        circuit = JobCircuit.model_validate_json(self._blobs.get(blob_key(reference, "circuit.json")))
+        compiled = CompiledCircuit.model_validate_json(self._blobs.get(blob_key(reference, "compiled.json")))
+        outcome = Outcome.model_validate_json(self._blobs.get(blob_key(reference, "outcome.json")))
+        by_frequency = sorted(outcome.counts.items(), key=lambda entry: (-entry[1], entry[0]))
+        provenance = Provenance(
+            circuit_id=circuit.circuit_id,
+            circuit=circuit.definition,
+            source_qasm=circuit.source_qasm,
+            compiled=CompiledView(**compiled.model_dump(include=set(CompiledView.model_fields))),
+            backend=compiled.backend,
+            calibration=self._backends.info(compiled.backend).calibration,
+            options=RunConfig.model_validate(job.config),
+            method=outcome.method,
+            sdk={**compiled.sdk, **outcome.sdk},
+            execution_seconds=outcome.seconds,
+            started_at=outcome.started_at,
+            ended_at=outcome.ended_at,
+        )
+        return RunResult(
+            job_id=job.id,
+            counts=dict(by_frequency),
+            shots=outcome.shots,
+            registers=compiled.registers,
+            provenance=provenance,
+        )
+
+
+def _running(jobs: JobStore, reference: JobReference) -> Job:
+    job = jobs.get(reference.organization_id, reference.job_id)
+    if job is None or job.status is not JobStatus.RUNNING:
+        raise JobOverError(reference.job_id)
+    return job
+
+
+def _step_failed(problem: KetbaseError) -> StepFailedError:
+    error = JobError(code=problem.code, message=problem.message, details=dict(problem.details))
+    return StepFailedError(error.model_dump_json())
+
+
+def _error(failure: StepFailure) -> JobError:
+    """Turn what the workflow engine caught into the job's error.
+
+    For a Lambda that raised, `Cause` is JSON with `errorType` and `errorMessage`; ours carries a `JobError`.
+    """
+    try:
+        cause = json.loads(failure.Cause) if isinstance(failure.Cause, str) else failure.Cause
+        if cause.get("errorType") == StepFailedError.__name__:
+            return JobError.model_validate_json(cause["errorMessage"])
+    except (ValueError, AttributeError, KeyError):
+        cause = failure.Cause
+    if failure.Error == "States.Timeout":
+        return JobError(code="JOB_TIMED_OUT", message="The run took longer than a step may take.")
+    return JobError(code="INTERNAL", message="The run failed inside Ketbase.", details={"error": failure.Error})

@@ -1,0 +1,155 @@
+"""Takes a run in: checks it against the backend and queues it as a job."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from ketbase.accounts.types import Caller
+from ketbase.backends.service import Backends
+from ketbase.backends.types import BackendInfo
+from ketbase.circuits.service import Circuits
+from ketbase.circuits.types import Circuit
+from ketbase.errors import InvalidCircuitError, InvalidError
+from ketbase.ids import new_id
+from ketbase.jobs.store import JobStore, blob_key
+from ketbase.jobs.types import Job, JobStatus, Submission
+from ketbase.ports.blobs import Blobs
+from ketbase.ports.clock import Clock
+from ketbase.ports.doorbell import Doorbell
+from ketbase.run.types import MAX_SEED, JobCircuit, RunCircuit, RunConfig
+
+
+class Runs:
+    """Submission of runs."""
+
+    def __init__(
+        self,
+        circuits: Circuits,
+        backends: Backends,
+        jobs: JobStore,
+        blobs: Blobs,
+        doorbell: Doorbell,
+        clock: Clock,
+    ):
+        self._circuits = circuits
+        self._backends = backends
+        self._jobs = jobs
+        self._blobs = blobs
+        self._doorbell = doorbell
+        self._clock = clock
+
+    def submit(self, caller: Caller, circuit_id: str, body: RunCircuit, idempotency_key: str | None) -> Submission:
+        """Queue a run of a circuit. The job keeps its own copy of the circuit.
+
+        Args:
+            caller: whose circuit it is.
+            circuit_id: what to run.
+            body: how to run it.
+            idempotency_key: repeating a submission under the same key answers with the first one's job.
+
+        Raises:
+            NotFoundError: `CIRCUIT_NOT_FOUND`, `BACKEND_NOT_FOUND`.
+            InvalidCircuitError: the circuit does not fit the backend, or parameters are missing or unknown.
+            ConflictError: `IDEMPOTENCY_KEY_REUSED`.
+        """
+        circuit = self._circuits.get(caller, circuit_id)
+        backend = self._backends.info(body.backend)
+        check_fits(circuit, backend, body)
+        job = self._keep(caller, circuit, body, idempotency_key)
+        if job.status is JobStatus.QUEUED:
+            self._doorbell.ring(f"{job.id} waits")
+        position = self._jobs.position(job)
+        return Submission(
+            job_id=job.id,
+            status=job.status,
+            queue_position=position,
+            estimated_start=self._estimate_start(job, position),
+        )
+
+    def _keep(self, caller: Caller, circuit: Circuit, body: RunCircuit, idempotency_key: str | None) -> Job:
+        options = body.model_dump(exclude={"priority", "seed"})
+        seed = secrets.randbelow(MAX_SEED) if body.seed is None else body.seed
+        now = self._clock.now()
+        job = Job(
+            id=new_id("job"),
+            organization_id=caller.organization_id,
+            user_id=caller.user_id,
+            kind="run",
+            status=JobStatus.QUEUED,
+            priority=body.priority,
+            circuit_id=circuit.id,
+            backend=body.backend,
+            config=RunConfig(**options, seed=seed).model_dump(mode="json"),
+            created_at=now,
+            updated_at=now,
+        )
+        copy = JobCircuit(
+            circuit_id=circuit.id, definition=circuit.circuit_definition, source_qasm=circuit.source_qasm
+        )
+        self._blobs.put(
+            blob_key(job.reference, "circuit.json"),
+            copy.model_dump_json().encode(),
+            content_type="application/json",
+        )
+        fingerprint = hashlib.sha256(f"{circuit.id}\n{body.model_dump_json()}".encode()).hexdigest()
+        return self._jobs.submit(job, idempotency_key, fingerprint)
+
+    def _estimate_start(self, job: Job, position: int) -> datetime | None:
+        if job.started_at is not None or position <= 1:
+            return job.started_at or self._clock.now()
+        seconds = self._backends.recent_seconds(job.backend)
+        return None if seconds is None else self._clock.now() + timedelta(seconds=seconds * (position - 1))
+
+
+def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> None:
+    """Check what can be known of a run before it is compiled.
+
+    Raises:
+        InvalidError: `TOO_MANY_SHOTS` for the backend.
+        InvalidCircuitError: `TOO_MANY_QUBITS`, `UNSUPPORTED_OPERATION`, `UNBOUND_PARAMETERS` or
+            `UNKNOWN_PARAMETERS`.
+    """
+    can = backend.capabilities
+    if body.shots > can.max_shots:
+        raise InvalidError(
+            "TOO_MANY_SHOTS",
+            f"{backend.id} runs at most {can.max_shots} shots, {body.shots} were asked for.",
+            field="shots",
+            limit=can.max_shots,
+        )
+    if circuit.n_qubits > can.max_qubits:
+        raise InvalidCircuitError(
+            "TOO_MANY_QUBITS",
+            f"{backend.id} has {can.max_qubits} qubits, the circuit needs {circuit.n_qubits}.",
+            limit=can.max_qubits,
+            n_qubits=circuit.n_qubits,
+        )
+    lacks = [
+        feature
+        for feature, supported in (
+            ("control_flow", can.supports_control_flow),
+            ("mid_circuit_measurement", can.supports_mid_circuit_measurement),
+        )
+        if feature in circuit.features and not supported
+    ]
+    if lacks:
+        raise InvalidCircuitError(
+            "UNSUPPORTED_OPERATION",
+            f"{backend.id} cannot run {' or '.join(lacks).replace('_', ' ')}, which the circuit uses.",
+            features=lacks,
+        )
+    inputs = set(circuit.circuit_definition.inputs)
+    if missing := sorted(inputs - set(body.parameters)):
+        raise InvalidCircuitError(
+            "UNBOUND_PARAMETERS",
+            f"The circuit's parameters need values (radians) in `parameters`: {', '.join(missing)}.",
+            field="parameters",
+            parameters=missing,
+        )
+    if unknown := sorted(set(body.parameters) - inputs):
+        raise InvalidCircuitError(
+            "UNKNOWN_PARAMETERS",
+            f"The circuit has no parameters {', '.join(unknown)}; it has {', '.join(sorted(inputs)) or 'none'}.",
+            field="parameters",
+            parameters=unknown,
+        )

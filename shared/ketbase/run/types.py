@@ -1,0 +1,119 @@
+"""What a run is asked, and what it answers."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ketbase.backends.types import Calibration
+from ketbase.circuits.types import CircuitDefinition
+from ketbase.jobs.types import JobReference, Priority
+from ketbase.types import Model, Moment
+
+MAX_SHOTS = 1_000_000
+MAX_SEED = 2**31 - 1
+
+
+class RunOptions(Model):
+    """How a circuit is run.
+
+    Attributes:
+        backend: the id of a backend of `GET /v1/backends`.
+        seed: of the compiler and the simulator; the same seed gives the same counts. Drawn where not given.
+        parameters: a value in radians for each free parameter of the circuit.
+        noise: whether a simulated device adds the noise of its calibration; ideal simulators have none.
+        optimization_level: of the compiler, 0 to 3.
+    """
+
+    backend: str = "aer"
+    shots: Annotated[int, Field(ge=1, le=MAX_SHOTS)] = 1_024
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
+    parameters: dict[str, float] = Field(default_factory=dict)
+    noise: bool = True
+    optimization_level: Annotated[int, Field(ge=0, le=3)] = 1
+
+
+class RunCircuit(RunOptions):
+    """The body of `POST /v1/circuits/{id}/run`."""
+
+    priority: Priority = Priority.NORMAL
+
+
+class RunConfig(RunOptions):
+    """What the job keeps: the same, with the seed that was drawn."""
+
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
+
+
+class CompiledView(Model):
+    """The compiled circuit, for people and for provenance; see `ketbase.backends.types.CompiledCircuit`."""
+
+    qasm: str
+    depth: int
+    gate_counts: dict[str, int]
+    n_qubits: int
+    physical_qubits: tuple[int, ...]
+    layout: tuple[int, ...]
+
+
+class Provenance(Model):
+    """All that is needed to repeat a run, and to explain it later.
+
+    Attributes:
+        method: how it was simulated.
+        execution_seconds: wall time of the execution alone.
+        started_at: when the execution began; `ended_at` when it ended.
+    """
+
+    circuit_id: str
+    circuit: CircuitDefinition
+    source_qasm: str | None
+    compiled: CompiledView
+    backend: str
+    calibration: Calibration | None
+    options: RunConfig
+    method: str
+    sdk: dict[str, str]
+    execution_seconds: float
+    started_at: Moment
+    ended_at: Moment
+
+
+class RunResult(Model):
+    """The result of a run.
+
+    Attributes:
+        counts: shots per bitstring, the most frequent first; classical bit 0 is rightmost.
+        registers: the classical registers in the order of declaration; the first is rightmost.
+    """
+
+    job_id: str
+    counts: dict[str, int]
+    shots: int
+    registers: tuple[tuple[str, int], ...]
+    provenance: Provenance
+
+
+class JobCircuit(Model):
+    """The job's own copy of its circuit, so that the job outlives the circuit."""
+
+    circuit_id: str
+    definition: CircuitDefinition
+    source_qasm: str | None
+
+
+class StepFailure(Model):
+    """What Step Functions says of a step that raised."""
+
+    Error: str = "Unknown"
+    Cause: Any = ""
+
+
+class FailedRun(JobReference):
+    """What the workflow gives the step that fails a job."""
+
+    error: StepFailure
+
+    @property
+    def reference(self) -> JobReference:
+        """The job alone."""
+        return JobReference(organization_id=self.organization_id, job_id=self.job_id)

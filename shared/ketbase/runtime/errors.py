@@ -1,0 +1,95 @@
+"""The one table that turns what went wrong into an HTTP status and the envelope's error."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ketbase.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    KetbaseError,
+    NotFoundError,
+    TooLargeError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from ketbase.ports.records import BusyError
+from ketbase.types import Model
+
+STATUS: dict[type[Exception], int] = {
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    TooLargeError: 413,
+    InvalidError: 422,
+    UnavailableError: 503,
+    BusyError: 503,
+}
+
+_OF_STATUS = {
+    400: "BAD_REQUEST",
+    404: "ROUTE_NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "BODY_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+}
+_SHOWN_PROBLEMS = 20
+_SHOWN_INPUT = 100
+
+
+class ErrorBody(Model):
+    """The `error` of an envelope."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+def describe(problem: Exception) -> tuple[int, ErrorBody]:
+    """Give the HTTP status and the error body for an exception; what is not known is a 500 that tells nothing."""
+    status = next((STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS), 500)
+    if isinstance(problem, KetbaseError):
+        return status, ErrorBody(code=problem.code, message=problem.message, details=dict(problem.details))
+    if isinstance(problem, BusyError):
+        return status, ErrorBody(code="BUSY", message="Too many writers at once; try again.", details={})
+    return 500, ErrorBody(
+        code="INTERNAL",
+        message="Something broke on our side; the request id finds it in the logs.",
+        details={},
+    )
+
+
+def describe_http(status: int, detail: object) -> ErrorBody:
+    """Give the error body for what the web framework refused by itself."""
+    return ErrorBody(code=_OF_STATUS.get(status, f"HTTP_{status}"), message=str(detail), details={})
+
+
+def describe_validation(problems: Iterable[Mapping[str, Any]]) -> ErrorBody:
+    """Give the error body for a request whose fields do not validate: each field, and what is wrong with it."""
+    fields = [_field(problem) for problem in problems]
+    if fields and fields[0]["type"] == "json_invalid":
+        return ErrorBody(
+            code="MALFORMED_JSON", message=f"The body is not JSON: {fields[0]['message']}.", details=fields[0]
+        )
+    first = fields[0] if fields else {"field": "body", "message": "is not valid"}
+    more = f" ({len(fields) - 1} more in details)" if len(fields) > 1 else ""
+    return ErrorBody(
+        code="VALIDATION_ERROR",
+        message=f"{first['field']}: {first['message']}{more}",
+        details={"fields": fields[:_SHOWN_PROBLEMS], "count": len(fields)},
+    )
+
+
+def _field(problem: Mapping[str, Any]) -> dict[str, Any]:
+    location = [str(part) for part in problem["loc"]]
+    if location and location[0] in ("body", "query", "path", "header") and len(location) > 1:
+        location = location[1:]
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "json_invalid":
+        message = str(problem.get("ctx", {}).get("error", message))
+    field = {"field": ".".join(location), "message": message, "type": problem["type"]}
+    given = problem.get("input")
+    if isinstance(given, str | int | float | bool):
+        field["input"] = str(given)[:_SHOWN_INPUT]
+    return field

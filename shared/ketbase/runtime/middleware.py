@@ -1,0 +1,107 @@
+"""What every request passes: a request id, a limit on the body, one log line, and a net under all errors."""
+
+import re
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ketbase.errors import TooLargeError
+from ketbase.ids import new_id
+from ketbase.runtime import observability
+from ketbase.runtime.envelope import error_response
+
+MAX_BODY_BYTES = 1_000_000
+_REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
+
+
+class RequestFrame:
+    """The outermost ASGI layer of every application."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.match(given) else new_id("req")
+        observability.request_id.set(request_id)
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            body = await _limited(headers, receive)
+            await self._app(scope, body, send_with_id)
+        except Exception as problem:  # noqa: BLE001 (the net: whatever it is, the caller gets an envelope)
+            if not isinstance(problem, TooLargeError):
+                observability.log_exception("request failed", path=scope["path"])
+            if status == 0:
+                await error_response(problem)(scope, receive, send_with_id)
+        finally:
+            _record(scope, status, (time.perf_counter() - started) * 1_000)
+
+
+async def _limited(headers: Headers, receive: Receive) -> Receive:
+    """Read the body up to the limit, and hand it on in one piece."""
+    declared = headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        raise _too_large()
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+        more = message.get("more_body", False)
+    whole: Message = {"type": "http.request", "body": b"".join(chunks), "more_body": False}
+    given = False
+
+    async def receive_whole() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return whole
+
+    return receive_whole
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError(
+        "BODY_TOO_LARGE", f"A body has at most {MAX_BODY_BYTES:,} bytes.", limit_bytes=MAX_BODY_BYTES
+    )
+
+
+def _record(scope: Scope, status: int, milliseconds: float) -> None:
+    route = scope.get("route")
+    endpoint = getattr(route, "path", "unmatched")
+    caller = scope.get("state", {}).get("caller")
+    observability.log(
+        f"{scope['method']} {scope['path']} {status}",
+        method=scope["method"],
+        endpoint=endpoint,
+        status=status,
+        duration_ms=round(milliseconds, 2),
+        organization_id=getattr(caller, "organization_id", None),
+        user_id=getattr(caller, "user_id", None),
+        **{name: value for name, value in scope.get("path_params", {}).items() if name.endswith("_id")},
+    )
+    labels = {"method": scope["method"], "endpoint": endpoint}
+    observability.measure("RequestDuration", milliseconds, "Milliseconds", **labels)
+    observability.measure("Requests", 1, status=str(status), **labels)

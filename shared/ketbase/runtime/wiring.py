@@ -1,0 +1,215 @@
+"""The one place that picks adapters and puts services together; each is made once in a process, when asked for."""
+
+import functools
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from ketbase.accounts.service import Accounts
+from ketbase.backends.service import Backends
+from ketbase.circuits.service import Circuits
+from ketbase.circuits.store import CircuitStore
+from ketbase.jobs.dispatcher import Dispatcher
+from ketbase.jobs.service import Jobs
+from ketbase.jobs.store import JobStore
+from ketbase.jobs.sweeper import Sweeper
+from ketbase.ports.blobs import Blobs
+from ketbase.ports.clock import Clock
+from ketbase.ports.doorbell import Doorbell
+from ketbase.ports.quantum import CircuitLanguage, QuantumProvider
+from ketbase.ports.records import Records
+from ketbase.ports.workflows import Workflows
+from ketbase.run.pipeline import ComputeSteps, FinalSteps
+from ketbase.run.service import Runs
+from ketbase.runtime.settings import settings
+from ketbase.version import VERSION
+
+# --- Adapters ---
+
+
+@functools.cache
+def clock() -> Clock:
+    """The clock of this process."""
+    from ketbase.adapters.clock import SystemClock
+
+    return SystemClock()
+
+
+@functools.cache
+def records() -> Records:
+    """The store of records that the settings name."""
+    chosen = settings()
+    if chosen.records == "dynamodb":
+        from ketbase.adapters.records.dynamodb import DynamoRecords
+
+        return DynamoRecords(_aws("dynamodb"), chosen.table, clock())
+    from ketbase.adapters.records.sqlite import SqliteRecords
+
+    return SqliteRecords(chosen.data / "records.db", clock())
+
+
+@functools.cache
+def blobs() -> Blobs:
+    """The store of blobs that the settings name."""
+    chosen = settings()
+    if chosen.blobs == "s3":
+        from ketbase.adapters.blobs.s3 import S3Blobs
+
+        return S3Blobs(_aws("s3"), chosen.bucket)
+    if chosen.blobs == "cos":
+        from ketbase.adapters.blobs.cos import CosBlobs
+
+        return CosBlobs.of_settings(chosen)
+    from ketbase.adapters.blobs.files import FileBlobs
+
+    return FileBlobs(chosen.data / "blobs")
+
+
+@functools.cache
+def doorbell() -> Doorbell:
+    """The doorbell that the settings name."""
+    if settings().doorbell == "sqs":
+        from ketbase.adapters.doorbell.sqs import SqsDoorbell
+
+        return SqsDoorbell(_aws("sqs"), settings().queue_url)
+    from ketbase.adapters.doorbell.local import LocalDoorbell
+
+    return LocalDoorbell()
+
+
+@functools.cache
+def workflows() -> Workflows:
+    """The workflow engine that the settings name."""
+    if settings().workflows == "stepfunctions":
+        from ketbase.adapters.workflows.stepfunctions import StepFunctions
+
+        return StepFunctions(_aws("stepfunctions"), settings().state_machine_arn)
+    from ketbase.adapters.workflows.local import LocalWorkflows
+
+    return LocalWorkflows(settings().data / "workflows.db", clock())
+
+
+@functools.cache
+def language() -> CircuitLanguage:
+    """What reads and writes OpenQASM."""
+    from ketbase.quantum.language import QiskitLanguage
+
+    return QiskitLanguage()
+
+
+@functools.cache
+def provider() -> QuantumProvider:
+    """What compiles and executes circuits."""
+    from ketbase.quantum.simulators import AerProvider
+
+    return AerProvider(max_memory_mb=settings().max_memory_mb)
+
+
+@functools.cache
+def _aws(service: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=10)
+    return boto3.client(service, endpoint_url=settings().endpoint_url, config=config)
+
+
+# --- Services ---
+
+
+@functools.cache
+def accounts() -> Accounts:
+    """Who is calling."""
+    return Accounts(records(), clock())
+
+
+@functools.cache
+def circuits() -> Circuits:
+    """The circuits."""
+    return Circuits(CircuitStore(records(), blobs()), language(), clock())
+
+
+@functools.cache
+def job_store() -> JobStore:
+    """Where jobs lie."""
+    return JobStore(records(), clock())
+
+
+@functools.cache
+def jobs() -> Jobs:
+    """The jobs."""
+    return Jobs(job_store(), blobs(), workflows(), doorbell(), clock())
+
+
+@functools.cache
+def dispatcher() -> Dispatcher:
+    """What starts waiting jobs."""
+    return Dispatcher(
+        job_store(),
+        workflows(),
+        at_most_running=settings().max_concurrent_jobs,
+        at_most_in_all=settings().max_running_jobs,
+    )
+
+
+@functools.cache
+def sweeper() -> Sweeper:
+    """What repairs jobs whose run died."""
+    return Sweeper(
+        job_store(),
+        workflows(),
+        doorbell(),
+        clock(),
+        grace=timedelta(seconds=settings().sweep_grace_s),
+        deadline=timedelta(seconds=settings().job_deadline_s),
+    )
+
+
+@functools.cache
+def backends() -> Backends:
+    """The backends."""
+    return Backends(records(), job_store(), clock())
+
+
+@functools.cache
+def runs() -> Runs:
+    """Submission of runs."""
+    return Runs(circuits(), backends(), job_store(), blobs(), doorbell(), clock())
+
+
+@functools.cache
+def compute_steps() -> ComputeSteps:
+    """The steps of a run that need the quantum room."""
+    return ComputeSteps(job_store(), blobs(), provider())
+
+
+@functools.cache
+def final_steps() -> FinalSteps:
+    """The steps that end a run."""
+    return FinalSteps(job_store(), blobs(), backends(), doorbell())
+
+
+# --- The process ---
+
+
+def dependencies() -> dict[str, Callable[[], None]]:
+    """The checks of everything outside that this installation needs, by the port's name."""
+    return {
+        "records": records().check,
+        "blobs": blobs().check,
+        "doorbell": doorbell().check,
+        "workflows": workflows().check,
+    }
+
+
+def warm() -> None:
+    """In Lambda, make the clients while the function starts, so that a snapshot holds them."""
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
+        accounts()
+        blobs()
+
+
+def version() -> str:
+    """The version of Ketbase."""
+    return VERSION

@@ -1,0 +1,3 @@
+"""The version of Ketbase."""
+
+VERSION = "0.1.0"
