@@ -1,6 +1,7 @@
 """The `ketbase` command."""
 
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,10 @@ from rich.console import Console
 
 app = typer.Typer(help="The serverless quantum backend.", no_args_is_help=True, add_completion=False)
 _KEY_FILE = "first-owner.key"
+_BELL = (
+    '{"name": "Bell", "n_qubits": 2, "gates": [{"type": "H", "targets": [0]}, {"type": "CNOT", "targets": [0, 1]}]}'
+)
+_RUN = '{"backend": "fake_fez", "shots": 4096}'
 
 
 @app.callback()
@@ -52,8 +57,8 @@ def up(
     class Server(uvicorn.Server):
         """Says when it listens."""
 
-        async def startup(self, sockets: list[object] | None = None) -> None:
-            await super().startup(sockets)  # type: ignore[arg-type]
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
             if self.started:
                 console.print(f"✓ ready in {time.perf_counter() - began:.1f} s\n")
                 print(_welcome(f"http://{host}:{port}", key), flush=True)
@@ -105,15 +110,15 @@ def _owner_key(data: Path) -> str | None:
 def _welcome(address: str, key: str | None) -> str:
     shown = key or "qsk_…"
     field = """python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["%s"])'"""
-    json_post = f"-H 'X-API-Key: {shown}' -H 'Content-Type: application/json' -d"
+    post = f"-H 'X-API-Key: {shown}' -H 'Content-Type: application/json' -d"
     return f"""Ketbase is up at {address}  (documentation: {address}/docs)
 
   The first owner's API key:  {shown}
 
 Keep a circuit, run it on a simulated 156-qubit Heron, read the counts:
 
-CIRCUIT=$(curl -s {address}/v1/circuits {json_post} '{{"name": "Bell", "n_qubits": 2, "gates": [{{"type": "H", "targets": [0]}}, {{"type": "CNOT", "targets": [0, 1]}}]}}' | {field % "id"})
-JOB=$(curl -s {address}/v1/circuits/$CIRCUIT/run {json_post} '{{"backend": "fake_fez", "shots": 4096}}' | {field % "job_id"})
+CIRCUIT=$(curl -s {address}/v1/circuits {post} '{_BELL}' | {field % "id"})
+JOB=$(curl -s {address}/v1/circuits/$CIRCUIT/run {post} '{_RUN}' | {field % "job_id"})
 curl -s "{address}/v1/jobs/$JOB/result?wait=20" -H 'X-API-Key: {shown}'
 
 Ctrl-C stops it; what was accepted goes on at the next start."""

@@ -52,7 +52,8 @@ class QuantumProvider(Protocol):
         A circuit that measures nothing gets every qubit measured at its end.
 
         Raises:
-            InvalidCircuitError: unbound or unknown parameters, too many qubits, an operation that the backend lacks.
+            InvalidCircuitError: unbound or unknown parameters, too many qubits, or an operation that the
+                backend lacks.
         """
 
     def execute(self, compiled: CompiledCircuit, *, shots: int, seed: int, noise: bool) -> Outcome:

@@ -34,7 +34,7 @@ class Meter(Protocol):
         """Take one measurement, such as `("RequestDuration", 12.5, "Milliseconds", domain="circuits")`."""
 
 
-def _embedded_metrics(name: str, value: float, unit: str, **dimensions: str) -> None:
+def _embedded_metrics(name: str, value: float, unit: str, /, **dimensions: str) -> None:
     from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
     with single_metric(name=name, unit=MetricUnit(unit), value=value, namespace="Ketbase") as metric:
