@@ -44,7 +44,8 @@ class Item:
     """One stored item.
 
     Attributes:
-        values: JSON-like; the names `partition`, `sort`, `expires_at` and `{index}_…` are the adapters' own.
+        values: JSON-like; the names `partition`, `sort`, `expires_at`, `written_by` and `{index}_…` are the
+            adapters' own.
         expires_at: seconds since the epoch after which no read shows the item any more; `None` is for ever.
     """
 
@@ -182,7 +183,8 @@ class Records(Protocol):
         Raises:
             ConditionFailedError: some condition did not hold.
             BusyError: the conflicts did not end.
-            ValueError: more than `MAX_WRITES` writes, or two on the same key.
+            ValueError: more than `MAX_WRITES` writes, two on the same key, an empty part of a key, a field that
+                is the adapters' own, or one that an update changes twice.
         """
 
     def query(
