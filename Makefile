@@ -29,9 +29,49 @@ $(UV): Makefile
 	@$(UV) sync --frozen --all-extras
 	@touch $@
 
+.venv-sam/.synced: $(UV) requirements-sam.txt
+	@echo "→ .venv-sam (the SAM CLI)"
+	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv-sam
+	@$(UV) pip sync --quiet --python .venv-sam/bin/python requirements-sam.txt
+	@touch $@
+
 .PHONY: install
 install: .venv/.synced ## Make the environment
 
 .PHONY: up
 up: .venv/.synced ## Start the whole backend on this machine
 	@.venv/bin/ketbase up --port $(PORT) --data $(DATA) --workers $(WORKERS)
+
+# --- Build and deploy ---
+
+STAGE ?= dev
+
+.PHONY: build
+build: .venv/.synced .venv-sam/.synced ## Build what is deployed
+	@.venv/bin/python scripts/build.py all
+
+.PHONY: deploy
+deploy: build ## Deploy to AWS: make deploy STAGE=dev|staging|prod (needs Docker and credentials)
+	@docker info >/dev/null 2>&1 || { echo "make deploy needs a Docker engine, for the image functions"; exit 1; }
+	@.venv-sam/bin/sam deploy --config-env $(STAGE)
+
+.PHONY: lock
+lock: $(UV) ## Pin the newest versions of everything
+	@$(UV) lock --upgrade
+	@printf '%s\n' "# The SAM CLI. It pins much of what Ketbase uses, so it has an environment of its own. Made by make lock." \
+		> requirements-sam.txt
+	@echo "aws-sam-cli" | $(UV) pip compile --quiet --python-version 3.13 --no-header --no-annotate - >> requirements-sam.txt
+
+# --- Checks ---
+
+.PHONY: check-infra
+check-infra: .venv/.synced .venv-sam/.synced
+	@.venv-sam/bin/sam validate --lint --template template.yaml >/dev/null || .venv-sam/bin/sam validate --lint
+	@.venv/bin/statelint infra/statemachines/*.asl.json
+
+.PHONY: check
+check: .venv/.synced check-infra ## Lint, types, import contracts, template, state machines
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
