@@ -1,12 +1,16 @@
 """The servers, one of each for a test session, and the clock that the contract suites turn."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from tests import servers
 from tests.fakes import TurnedClock
+
+TABLES = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +23,20 @@ def ministack() -> Iterator[str]:
 def moto() -> Iterator[str]:
     with servers.moto() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def dynamodb(ministack: str) -> Any:
+    """A client of a DynamoDB."""
+    return servers.aws("dynamodb", ministack, max_pool_connections=20)
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> str:
+    """The name of an empty table of records."""
+    name = f"contract-{next(TABLES)}"
+    servers.create_table(dynamodb, name)
+    return name
 
 
 @pytest.fixture

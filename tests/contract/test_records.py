@@ -29,9 +29,7 @@ from ketbase.ports.records import (
 )
 
 from tests.fakes import TurnedClock
-from tests.servers import aws, create_table
-
-TABLES = itertools.count()
+from tests.servers import create_table
 
 KEY = Key("org#1", "job#1")
 OTHER = Key("org#1", "job#2")
@@ -44,10 +42,7 @@ def records(request: pytest.FixtureRequest, tmp_path: Path, clock: TurnedClock) 
         yield store
         store.close()
     else:
-        client = aws("dynamodb", request.getfixturevalue("ministack"))
-        table = f"contract-{next(TABLES)}"
-        create_table(client, table)
-        yield DynamoRecords(client, table, clock)
+        yield DynamoRecords(request.getfixturevalue("dynamodb"), request.getfixturevalue("table"), clock)
 
 
 def item(
@@ -426,7 +421,7 @@ def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "sqlite":
         store: Records = SqliteRecords(tmp_path_factory.mktemp("shelf") / "records.sqlite", TurnedClock())
     else:
-        client = aws("dynamodb", request.getfixturevalue("ministack"))
+        client = request.getfixturevalue("dynamodb")
         create_table(client, "shelf")
         store = DynamoRecords(client, "shelf", TurnedClock())
     fill(store, *PLACES)
