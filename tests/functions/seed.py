@@ -1,0 +1,53 @@
+"""Fills a data folder with what the events in `events/` ask for: `python -m tests.functions.seed`.
+
+Run in a process of its own, with `KETBASE_DATA` naming the folder. The real services do it, with ids that count up:
+org_…1, circuit_…1 and …2, and job_…1 to …6, each left where one event needs it.
+"""
+
+import itertools
+from collections import defaultdict
+from contextlib import ExitStack
+from unittest.mock import patch
+
+API_KEY = "qsk_dev_000000000000000000000001"
+NEEDED_STEPS = {1: 3, 2: None, 3: 0, 4: 1, 5: 2, 6: 0}
+"""How many steps of its run each job has behind it; job 2 still waits."""
+_COUNTED = ("ketbase.accounts.service", "ketbase.circuits.service", "ketbase.run.service")
+
+
+def main() -> None:
+    from ketbase.circuits.types import CreateCircuit, Gate
+    from ketbase.run.types import RunCircuit
+    from ketbase.runtime import wiring
+
+    numbers = defaultdict(lambda: itertools.count(1))
+    with ExitStack() as patches:
+        for module in _COUNTED:
+            patches.enter_context(
+                patch(f"{module}.new_id", lambda prefix: f"{prefix}_{next(numbers[prefix]):026d}")
+            )
+        wiring.accounts().found(API_KEY)
+        caller = wiring.accounts().authenticate(API_KEY)
+        bell = (Gate(type="H", targets=(0,)), Gate(type="CNOT", targets=(0, 1)))
+        circuits = [
+            wiring.circuits().create(caller, CreateCircuit(name=name, n_qubits=2, gates=bell))
+            for name in ("Bell pair", "Another Bell pair")
+        ]
+        run = RunCircuit(backend="fake_fez", shots=4_096, seed=7)
+        for number, steps in NEEDED_STEPS.items():
+            submission = wiring.runs().submit(caller, circuits[0].id, run, None)
+            assert submission.job_id == f"job_{number:026d}"
+            job = wiring.job_store().get(caller.organization_id, submission.job_id)
+            if steps is None:
+                continue
+            started = wiring.job_store().start(job, at_most_running=100, at_most_in_all=100)
+            for step in (
+                wiring.compute_steps().compile,
+                wiring.compute_steps().execute,
+                wiring.final_steps().collect,
+            )[:steps]:
+                step(started.reference)
+
+
+if __name__ == "__main__":
+    main()

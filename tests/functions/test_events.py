@@ -1,0 +1,107 @@
+"""Every function answers its sample event, as built, in AWS's runtime interface emulator."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functions.emulator import emulated
+from tests.template import ROOT, Function, functions
+
+EMBEDDED = {
+    "KETBASE_RECORDS": "sqlite",
+    "KETBASE_BLOBS": "files",
+    "KETBASE_DOORBELL": "local",
+    "KETBASE_WORKFLOWS": "local",
+}
+"""Over the template's settings: the adapters that need a folder only."""
+ORGANIZATION = "org_00000000000000000000000001"
+CIRCUIT = "circuit_00000000000000000000000001"
+
+
+def job(number: int) -> str:
+    return f"job_{number:026d}"
+
+
+type Check = Callable[[Any], bool]
+
+# What the answer's data must show, beside the status that the route declares.
+ROUTES: dict[str, tuple[int, Check]] = {
+    "backends/list": (200, lambda data: {"aer", "fake_fez"} <= {backend["id"] for backend in data}),
+    "backends/status": (200, lambda data: "fake_fez" in json.dumps(data)),
+    "circuits/create": (201, lambda data: data["n_qubits"] == 2),
+    "circuits/delete": (200, lambda data: True),
+    "circuits/diagram": (200, lambda data: True),
+    "circuits/get": (200, lambda data: data["id"] == CIRCUIT),
+    "circuits/list": (200, lambda data: len(data) == 2),
+    "circuits/qasm": (200, lambda data: "OPENQASM 3" in json.dumps(data)),
+    "circuits/run": (202, lambda data: data["status"] == "queued"),
+    "circuits/update": (200, lambda data: data["name"] == "Bell pair, renamed"),
+    "jobs/cancel": (200, lambda data: "cancelled" in json.dumps(data)),
+    "jobs/events": (200, lambda data: "run.executed" in json.dumps(data)),
+    "jobs/get": (200, lambda data: data["status"] == "completed"),
+    "jobs/list": (200, lambda data: {each["id"] for each in data} == {job(1), job(2)}),
+    "jobs/logs": (200, lambda data: "Completed" in json.dumps(data)),
+    "jobs/result": (200, lambda data: sum(data["counts"].values()) == 4_096),
+    "ops/health": (200, lambda data: data["status"] == "ok"),
+    "ops/ready": (200, lambda data: data["status"] == "ready"),
+}
+STEPS: dict[str, Check] = {
+    "jobs/dispatch": lambda answer: answer == {"started": [job(2)], "batchItemFailures": []},
+    "ops/sweep": lambda answer: "errorMessage" not in answer,
+    "run/collect": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(5)},
+    "run/compile": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(3)},
+    "run/execute": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(4)},
+    "run/fail": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(6)},
+}
+DOCUMENTS: dict[str, Check] = {
+    "docs/openapi": lambda body: "/v1/circuits/{circuit_id}/run" in json.loads(body)["paths"],
+    "docs/show": lambda body: "<html" in body.lower(),
+}
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the circuits and jobs that the events ask for."""
+    data = tmp_path_factory.mktemp("seeded")
+    environment = {**os.environ, "KETBASE_DATA": str(data), **EMBEDDED}
+    subprocess.run(
+        [sys.executable, "-m", "tests.functions.seed"], cwd=ROOT, env=environment, check=True, timeout=120
+    )
+    return data
+
+
+def each_function() -> list[Any]:
+    return [pytest.param(function, id=function.folder) for function in functions().values()]
+
+
+@pytest.mark.parametrize("function", each_function())
+def test_answers_its_sample_event(function: Function, seeded: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(seeded, data)
+    event = json.loads((ROOT / "events" / f"{function.folder}.json").read_text())
+    settings = {**EMBEDDED, "KETBASE_DATA": str(data)}
+    with emulated(function, settings, tmp_path) as emulator:
+        answer = emulator.invoke(event)
+        check(function, answer, emulator.logs)
+
+
+def check(function: Function, answer: Any, logs: str) -> None:
+    assert "errorType" not in answer, f"{answer}\n{logs}"
+    if not function.routes:
+        assert STEPS[function.folder](answer), f"{answer}\n{logs}"
+    elif function.folder in DOCUMENTS:
+        assert answer["statusCode"] == 200, f"{answer}\n{logs}"
+        assert DOCUMENTS[function.folder](answer["body"]), answer["body"][:500]
+    else:
+        status, shows = ROUTES[function.folder]
+        assert answer["statusCode"] == status, f"{answer}\n{logs}"
+        envelope = json.loads(answer["body"])
+        assert envelope["success"] is True
+        assert shows(envelope["data"]), envelope
