@@ -1,5 +1,6 @@
 """Cloud services as real processes on this machine, for tests of the adapters and of the whole."""
 
+import json
 import os
 import socket
 import subprocess
@@ -18,12 +19,17 @@ REGION = "us-east-1"
 CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 START_S = 60.0
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 INDEXES = ("work", "listing", "backend")
 
 
 @contextmanager
 def ministack() -> Iterator[str]:
-    """DynamoDB, S3, SQS, Step Functions and more, quick and close to the originals; yields the address."""
+    """DynamoDB, quick and close to the original, and most of the rest of AWS; yields the address.
+
+    Not its Step Functions: they know no time limit of a machine, and refuse to stop what is over.
+    """
     port = free_port()
     settings = {
         "GATEWAY_PORT": str(port),
@@ -40,11 +46,15 @@ def ministack() -> Iterator[str]:
 
 @contextmanager
 def moto() -> Iterator[str]:
-    """All of AWS that moto knows; yields the address."""
+    """All of AWS that moto knows, its state machines running, its S3 listing 20 keys a page; yields the address."""
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with _process(command, {}, f"http://127.0.0.1:{port}/moto-api/"):
-        yield f"http://127.0.0.1:{port}"
+    with _process(command, {"MOTO_S3_DEFAULT_MAX_KEYS": "20"}, f"{url}/moto-api/"):
+        config = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
+        headers = {"Content-Type": "application/json"}
+        _DIRECT.open(urllib.request.Request(f"{url}/moto-api/config", config, headers)).close()
+        yield url
 
 
 def aws(service: str, url: str, **config: Any) -> Any:
@@ -112,13 +122,12 @@ def _process(command: list[str], settings: Mapping[str, str], ready: str) -> Ite
 
 
 def _wait(process: "subprocess.Popen[bytes]", ready: str) -> None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with {process.returncode} before it answered at {ready}")
         try:
-            direct.open(ready, timeout=1).close()
+            _DIRECT.open(ready, timeout=1).close()
         except urllib.error.HTTPError:
             return
         except OSError:

@@ -13,6 +13,15 @@ from tests.fakes import TurnedClock
 TABLES = itertools.count()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_proxy() -> Iterator[None]:
+    """Whatever proxy this machine uses has no part in traffic with itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        patch.setenv("no_proxy", "127.0.0.1,localhost")
+        yield
+
+
 @pytest.fixture(scope="session")
 def ministack() -> Iterator[str]:
     with servers.ministack() as url:

@@ -31,7 +31,10 @@ class Blobs(Protocol):
     """
 
     def put(self, key: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None) -> None:
-        """Keep `data` under `key`, in place of what lay there. Metadata: ASCII, lower-case names."""
+        """Keep `data` under `key`, in place of what lay there.
+
+        Metadata: ASCII, lower-case names of letters, digits and `-`, but not `sha256`; 2 KB in all.
+        """
 
     def get(self, key: str) -> bytes:
         """Read a blob whole.
