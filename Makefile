@@ -6,6 +6,8 @@ SHELL := bash
 UV_VERSION := 0.13.8
 UV := .uv/bin/uv
 export SAM_CLI_TELEMETRY := 0
+# Bytecode that is kept makes every start after the first one several times faster.
+unexport PYTHONDONTWRITEBYTECODE
 
 
 PORT ?= 8000

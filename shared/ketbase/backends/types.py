@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ketbase.types import Model, Moment
 
@@ -57,6 +57,8 @@ class CompiledCircuit(Model):
         backend: where it can run.
         sdk: versions of the packages that made it.
     """
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     program: bytes
     qasm: str

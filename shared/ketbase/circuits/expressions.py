@@ -49,10 +49,8 @@ def evaluate(formula: str, values: Mapping[str, Any]) -> Any:
         ValueError: not a formula, a parameter without a value, or arithmetic that has no finite result.
     """
 
-    def look_up(name: str) -> Any:
-        if name not in values:
-            raise ValueError(f"parameter {name!r} has no value")
-        return values[name]
+    if missing := names(formula) - set(values):
+        raise ValueError(f"parameter {min(missing)!r} has no value")
 
     def apply(function: str, value: Any) -> Any:
         method = getattr(value, function, None)
@@ -61,9 +59,12 @@ def evaluate(formula: str, values: Mapping[str, Any]) -> Any:
         return abs(value) if function == "abs" else getattr(math, function)(value)
 
     try:
-        return _walk(_parse(formula), look_up, apply, dry=False)
-    except (ArithmeticError, TypeError) as problem:
+        result = _walk(_parse(formula), values.__getitem__, apply, dry=False)
+    except (ArithmeticError, TypeError, ValueError) as problem:
         raise ValueError(f"{formula!r} has no value here: {problem}") from problem
+    if isinstance(result, complex) or (isinstance(result, float) and not math.isfinite(result)):
+        raise ValueError(f"{formula!r} has no value here: the result is {result}")
+    return result
 
 
 def _parse(formula: str) -> ast.expr:

@@ -271,3 +271,9 @@ class UpdateCircuit(Model):
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     description: Annotated[str, StringConstraints(max_length=4_000)] | None = None
     metadata: Metadata | None = None
+
+
+def bind_check(inputs: Iterable[str], values: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the parameters without a value and the values without a parameter, both sorted."""
+    wanted, given = set(inputs), set(values)
+    return sorted(wanted - given), sorted(given - wanted)

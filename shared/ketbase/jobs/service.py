@@ -1,6 +1,7 @@
 """Shows an organisation its jobs, and cancels them."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from pydantic_core import from_json
@@ -15,7 +16,7 @@ from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.workflows import Workflows
 
-_LOOK_EVERY_S = 0.25
+_FIRST_LOOK_S, _LONGEST_PAUSE_S = 0.02, 0.5
 
 
 class Jobs:
@@ -90,14 +91,12 @@ class Jobs:
         Raises:
             NotFoundError: `JOB_NOT_FOUND`.
         """
-        until = self._clock.now() + timedelta(seconds=wait_s)
-        while True:
+        for _ in itertools.chain([None], self._looks(wait_s)):
             job = self.get(caller, job_id)
             first = max(after, job.events - lines)
             events = self._store.events(job_id, after=first, limit=lines)
-            if events or job.status.final or self._clock.now() >= until:
+            if events or job.status.final:
                 break
-            self._clock.sleep(_LOOK_EVERY_S)
         return Logs(
             logs=tuple(LogLine(timestamp=e.timestamp, level=e.level, message=e.message) for e in events),
             cursor=events[-1].cursor if events else after,
@@ -116,10 +115,10 @@ class Jobs:
             NotFoundError: `JOB_NOT_FOUND`.
             ConflictError: `JOB_NOT_COMPLETED`; where the job failed, with its error.
         """
-        until = self._clock.now() + timedelta(seconds=wait_s)
         job = self.get(caller, job_id)
-        while not job.status.final and self._clock.now() < until:
-            self._clock.sleep(_LOOK_EVERY_S)
+        for _ in self._looks(wait_s):
+            if job.status.final:
+                break
             job = self.get(caller, job_id)
         if job.status is not JobStatus.COMPLETED:
             raise ConflictError(
@@ -129,3 +128,12 @@ class Jobs:
                 error=None if job.error is None else job.error.model_dump(mode="json"),
             )
         return from_json(self._blobs.get(blob_key(job.reference, "result.json")))
+
+    def _looks(self, seconds: float) -> Iterator[None]:
+        """Pause and yield, in ever longer pauses, until `seconds` are over."""
+        until = self._clock.now() + timedelta(seconds=seconds)
+        pause = _FIRST_LOOK_S
+        while self._clock.now() < until:
+            self._clock.sleep(pause)
+            yield
+            pause = min(pause * 1.5, _LONGEST_PAUSE_S)

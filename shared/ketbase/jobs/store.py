@@ -29,6 +29,15 @@ IDEMPOTENCY_WINDOW = timedelta(hours=24)
 """How long a repeated `Idempotency-Key` finds the job that it made."""
 
 _RANK = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+_BEFORE = {
+    JobStatus.QUEUED: (JobStatus.RUNNING,),
+    JobStatus.RUNNING: (JobStatus.QUEUED,),
+    JobStatus.COMPLETED: (JobStatus.RUNNING,),
+    JobStatus.FAILED: (JobStatus.RUNNING,),
+    JobStatus.CANCELLED: (JobStatus.QUEUED, JobStatus.RUNNING),
+}
+"""The whole lifecycle: from which states each state is reached."""
+
 _TRIES = 20
 
 RUNNING_TOTAL = Key("jobs", "running-total")
@@ -90,7 +99,9 @@ class JobStore:
 
     def waiting_organizations(self) -> list[str]:
         """Name the organisations that have waiting jobs."""
-        return [item.key.sort.removeprefix("org#") for item in self._pages(_WAITING, "", Index.WORK, None, False)]
+        return [
+            item.key.partition.removeprefix("org#") for item in self._pages(_WAITING, "", Index.WORK, None, False)
+        ]
 
     def next_waiting(self, organization_id: str, limit: int) -> list[Job]:
         """Read the jobs of an organisation that should start next, best first."""
@@ -239,6 +250,8 @@ class JobStore:
         Holds only if the job is in the state it was read in; a job that merely got an event meanwhile is read
         again. `limits` are the most running jobs of the organisation and of the installation.
         """
+        if job.status not in (_BEFORE[to] if moves else (to,)):
+            return None
         for _ in range(_TRIES):
             after = job.model_copy(
                 update={**changes, "status": to, "events": job.events + 1, "updated_at": self._clock.now()}

@@ -37,19 +37,21 @@ def up(
     os.environ["KETBASE_DATA"] = str(data.resolve())
     os.environ.setdefault("KETBASE_MAX_RUNNING_JOBS", str(workers))
     os.environ.setdefault("KETBASE_SWEEP_GRACE_S", "0")
-    os.environ.setdefault("POWERTOOLS_LOG_LEVEL", "WARNING")
 
     with console.status("Loading the functions of template.yaml …"):
         import uvicorn
 
         from ketbase.local.stack import LocalStack
         from ketbase.local.template import home, read_template
+        from ketbase.local.workers import LOG
+        from ketbase.runtime import observability
 
+        observability.log_to(data / LOG)
         folder = home()
         template = read_template(folder)
         stack = LocalStack(folder, template, workers)
     routes = sum(function.route for function in template.functions.values())
-    console.print(f"✓ {len(template.functions)} functions, {routes} routes, data in {data}")
+    console.print(f"✓ {len(template.functions)} functions, {routes} routes; data in {data}, log in {data / LOG}")
     key = _owner_key(data)
     stack.start()
     console.print(f"✓ {workers} worker(s) start in the background" if workers else "✓ no workers: jobs wait")

@@ -51,6 +51,7 @@ class LocalStack:
 
     def start(self) -> None:
         """Start all parts that are not the web server, and repair what an earlier end left behind."""
+        wiring.language().warm()
         if self._workers is None:
             return
         self._workers.warm()

@@ -13,8 +13,13 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
+from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.local.task import TaskError
 from ketbase.local.template import Function, read_template
+from ketbase.ports.quantum import QuantumProvider
+
+LOG = "logs/ketbase.jsonl"
+"""Where all processes of the local stack write their log, in the data folder."""
 
 _handlers: dict[str, Any] = {}
 
@@ -69,7 +74,7 @@ class Workers:
             answer: bytes | _Raised = future.result()
         except TimeoutError as problem:
             raise TaskError("States.Timeout", f"no answer within {function.timeout_s} s") from problem
-        except (ProcessExpired, CancelledError) as problem:
+        except (ProcessExpired, CancelledError, RuntimeError) as problem:
             raise TaskError("WorkerDied", f"the process that did the step is gone: {problem}") from problem
         if isinstance(answer, _Raised):
             raise TaskError(answer.error_type, answer.message)
@@ -94,9 +99,17 @@ def _begin(folder: Path, parent: int) -> None:
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     functions = read_template(folder).functions.values()
     _handlers.update({f.name: f.handler() for f in functions if f.image and not f.route})
-    from ketbase.runtime import wiring
+    from ketbase.runtime import observability, wiring
+    from ketbase.runtime.settings import settings
 
-    wiring.provider()
+    observability.log_to(settings().data / LOG)
+    threading.Thread(target=_warm, args=(wiring.provider(),), daemon=True).start()
+
+
+def _warm(provider: QuantumProvider) -> None:
+    """Compile one gate for a device, so that the first user does not wait for the snapshots to be imported."""
+    gate = CircuitDefinition.of_gates(1, [Gate(type="H", targets=(0,))])
+    provider.compile(gate, backend="fake_fez", parameters={}, seed=0, optimization_level=0)
 
 
 def _die_with(parent: int) -> None:

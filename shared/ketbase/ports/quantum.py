@@ -10,6 +10,9 @@ from ketbase.circuits.types import CircuitDefinition
 class CircuitLanguage(Protocol):
     """OpenQASM in and out, and pictures of circuits."""
 
+    def warm(self) -> None:
+        """Begin to prepare for the first request, without waiting for it."""
+
     def parse(self, qasm: str) -> CircuitDefinition:
         """Read OpenQASM 2 or 3 (told apart by the version line; 3 where there is none).
 

@@ -8,7 +8,7 @@ from ketbase.accounts.types import Caller
 from ketbase.backends.service import Backends
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.service import Circuits
-from ketbase.circuits.types import Circuit
+from ketbase.circuits.types import Circuit, bind_check
 from ketbase.errors import InvalidCircuitError, InvalidError
 from ketbase.ids import new_id
 from ketbase.jobs.store import JobStore, blob_key
@@ -138,18 +138,19 @@ def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> None
             f"{backend.id} cannot run {' or '.join(lacks).replace('_', ' ')}, which the circuit uses.",
             features=lacks,
         )
-    inputs = set(circuit.circuit_definition.inputs)
-    if missing := sorted(inputs - set(body.parameters)):
+    inputs = circuit.circuit_definition.inputs
+    missing, unknown = bind_check(inputs, body.parameters)
+    if missing:
         raise InvalidCircuitError(
             "UNBOUND_PARAMETERS",
             f"The circuit's parameters need values (radians) in `parameters`: {', '.join(missing)}.",
             field="parameters",
             parameters=missing,
         )
-    if unknown := sorted(set(body.parameters) - inputs):
+    if unknown:
         raise InvalidCircuitError(
             "UNKNOWN_PARAMETERS",
-            f"The circuit has no parameters {', '.join(unknown)}; it has {', '.join(sorted(inputs)) or 'none'}.",
+            f"The circuit has no parameters {', '.join(unknown)}; it has {', '.join(inputs) or 'none'}.",
             field="parameters",
             parameters=unknown,
         )

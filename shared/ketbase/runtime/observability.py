@@ -1,8 +1,11 @@
 """Structured logs, metrics and traces, through Powertools."""
 
 import functools
+import logging
 from collections.abc import Callable
 from contextvars import ContextVar
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import Any, Protocol
 
 from aws_lambda_powertools import Logger
@@ -11,10 +14,20 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request or the event that is being served."""
 
 
+_log_handler: logging.Handler | None = None
+
+
+def log_to(path: Path) -> None:
+    """Append this process's log to a file instead of standard output; before the first line."""
+    global _log_handler
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _log_handler = WatchedFileHandler(path)
+
+
 @functools.cache
 def logger() -> Logger:
     """The process's logger: one JSON line an entry."""
-    return Logger(service="ketbase", log_uncaught_exceptions=False, utc=True)
+    return Logger(service="ketbase", log_uncaught_exceptions=False, utc=True, logger_handler=_log_handler)
 
 
 def log(message: str, **fields: Any) -> None:

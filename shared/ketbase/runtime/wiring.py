@@ -60,7 +60,7 @@ def blobs() -> Blobs:
     if chosen.blobs == "cos":
         from ketbase.adapters.blobs.cos import CosBlobs
 
-        return CosBlobs.of_settings(chosen)
+        return CosBlobs(_cos(), chosen.bucket, links=chosen.cos_auth == "hmac")
     from ketbase.adapters.blobs.files import FileBlobs
 
     return FileBlobs(chosen.data / "blobs")
@@ -113,6 +113,15 @@ def _aws(service: str) -> Any:
 
     config = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=10)
     return boto3.client(service, endpoint_url=settings().endpoint_url, config=config)
+
+
+def _cos() -> Any:
+    from ketbase.adapters.blobs.cos import hmac_client, oauth_client
+
+    chosen = settings()
+    if chosen.cos_auth == "hmac":
+        return hmac_client(chosen.cos_endpoint_url, chosen.cos_access_key_id, chosen.cos_secret_access_key)
+    return oauth_client(chosen.cos_endpoint_url, chosen.cos_api_key, chosen.cos_instance_id, chosen.cos_token_url)
 
 
 # --- Services ---

@@ -1,0 +1,185 @@
+"""Stand-ins that behave: a clock one can turn, and ports that remember what was asked of them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from ketbase.accounts.types import Caller
+from ketbase.backends.types import CompiledCircuit, Outcome
+from ketbase.circuits.types import CircuitDefinition, Gate
+from ketbase.errors import InvalidCircuitError, KetbaseError
+from ketbase.ids import new_id
+from ketbase.jobs.types import Job, JobStatus, Priority
+from ketbase.ports.blobs import BlobInfo, BlobNotFoundError
+from ketbase.ports.workflows import ExecutionStatus
+
+ALICE = Caller(organization_id="org_alice", user_id="user_alice", scopes=frozenset({"*"}))
+BOB = Caller(organization_id="org_bob", user_id="user_bob", scopes=frozenset({"*"}))
+
+
+class TurnedClock:
+    """Stands still until somebody sleeps or turns it."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self.moment = start
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        self.turn(seconds)
+
+    def turn(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+class DictBlobs:
+    """Blobs in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def put(self, key: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None) -> None:
+        self.kept[key] = data
+
+    def get(self, key: str) -> bytes:
+        if key not in self.kept:
+            raise BlobNotFoundError(key)
+        return self.kept[key]
+
+    def info(self, key: str) -> BlobInfo | None:
+        data = self.kept.get(key)
+        return None if data is None else BlobInfo(len(data), "", sha256(data).hexdigest())
+
+    def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        return iter(sorted(key for key in self.kept if key.startswith(prefix)))
+
+    def link(self, key: str, seconds: int) -> str | None:
+        return None
+
+    def check(self) -> None:
+        return None
+
+
+class FakeDoorbell:
+    """Remembers its rings."""
+
+    def __init__(self) -> None:
+        self.rings: list[str] = []
+
+    def ring(self, reason: str) -> None:
+        self.rings.append(reason)
+
+    def answer(self, handle: Callable[[str], None], seconds: float) -> int:
+        rings, self.rings = self.rings, []
+        for ring in rings:
+            handle(ring)
+        return len(rings)
+
+    def check(self) -> None:
+        return None
+
+
+class FakeWorkflows:
+    """Remembers executions, and lets a test say how they ended."""
+
+    def __init__(self) -> None:
+        self.executions: dict[str, ExecutionStatus] = {}
+        self.payloads: dict[str, Mapping[str, Any]] = {}
+
+    def start(self, workflow: str, execution: str, payload: Mapping[str, Any]) -> None:
+        self.executions.setdefault(execution, ExecutionStatus.RUNNING)
+        self.payloads.setdefault(execution, payload)
+
+    def status(self, workflow: str, execution: str) -> ExecutionStatus | None:
+        return self.executions.get(execution)
+
+    def stop(self, workflow: str, execution: str, reason: str) -> None:
+        if self.executions.get(execution) is ExecutionStatus.RUNNING:
+            self.executions[execution] = ExecutionStatus.STOPPED
+
+    def check(self) -> None:
+        return None
+
+
+class FakeLanguage:
+    """Knows one circuit: any text that says `bell` is one, everything else is refused."""
+
+    def warm(self) -> None:
+        return None
+
+    def parse(self, qasm: str) -> CircuitDefinition:
+        if "bell" not in qasm:
+            raise InvalidCircuitError("INVALID_QASM", "not a Bell pair", line=1)
+        return bell()
+
+    def export(self, definition: CircuitDefinition, version: int) -> str:
+        return f"OPENQASM {version};"
+
+    def draw(self, definition: CircuitDefinition, form: str) -> str:
+        return f"<{form}>"
+
+
+class FakeProvider:
+    """Compiles to nothing, answers zeros, or raises what a test gives it."""
+
+    def __init__(self) -> None:
+        self.problem: KetbaseError | None = None
+        self.compiled: list[dict[str, Any]] = []
+
+    def compile(self, definition: CircuitDefinition, **asked: Any) -> CompiledCircuit:
+        self.compiled.append(asked)
+        if self.problem is not None:
+            raise self.problem
+        return CompiledCircuit(
+            program=b"QPY",
+            qasm="OPENQASM 3.0;",
+            backend=asked["backend"],
+            n_qubits=definition.n_qubits,
+            physical_qubits=(3, 4),
+            layout=(3, 4),
+            depth=2,
+            gate_counts={"cz": 1},
+            registers=(("meas", definition.n_qubits),),
+            calibrated_at=None,
+            sdk={"qiskit": "2"},
+        )
+
+    def execute(self, compiled: CompiledCircuit, *, shots: int, seed: int, noise: bool) -> Outcome:
+        moment = datetime(2026, 1, 1, tzinfo=UTC)
+        return Outcome(
+            counts={"0" * compiled.n_qubits: shots},
+            shots=shots,
+            method="fake",
+            seconds=0.5,
+            started_at=moment,
+            ended_at=moment,
+            sdk={},
+        )
+
+
+def bell() -> CircuitDefinition:
+    """Two qubits, entangled, not measured."""
+    return CircuitDefinition.of_gates(2, [Gate(type="H", targets=(0,)), Gate(type="CNOT", targets=(0, 1))])
+
+
+def new_job(clock, organization="org_a", priority=Priority.NORMAL, backend="aer") -> Job:
+    """A job that was just submitted."""
+    now = clock.now()
+    return Job(
+        id=new_id("job"),
+        organization_id=organization,
+        user_id="user",
+        kind="run",
+        status=JobStatus.QUEUED,
+        priority=priority,
+        circuit_id=None,
+        backend=backend,
+        config={},
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,66 @@
+import pytest
+from ketbase.accounts.service import Accounts, new_key
+from ketbase.accounts.types import Caller
+from ketbase.adapters.records.sqlite import SqliteRecords
+from ketbase.errors import InvalidError, UnauthenticatedError
+
+from tests.fakes import TurnedClock
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "r.db"
+
+
+@pytest.fixture
+def accounts(path):
+    return Accounts(SqliteRecords(path, TurnedClock()), TurnedClock())
+
+
+def test_the_first_owner_is_made_once_and_may_do_everything(accounts):
+    key = accounts.found()
+    assert accounts.found() is None
+    assert accounts.authenticate(key).may("circuits:delete")
+
+
+def test_a_fixed_key_is_taken_and_a_later_one_added(accounts):
+    first, second = new_key("dev"), new_key("test")
+    assert accounts.found(first) == first
+    assert accounts.found(first) is None
+    assert accounts.found(second) == second
+    assert accounts.authenticate(first).organization_id == accounts.authenticate(second).organization_id
+
+
+@pytest.mark.parametrize("key", ["", "qsk_dev_short", "qsk_prod_" + "a" * 24, "qsk_dev_" + "-" * 24])
+def test_what_is_no_key_founds_nothing_and_opens_nothing(accounts, key):
+    with pytest.raises(InvalidError):
+        accounts.found(key)
+    with pytest.raises(UnauthenticatedError):
+        accounts.authenticate(key)
+
+
+def test_a_key_that_was_never_given_opens_nothing(accounts):
+    accounts.found()
+    with pytest.raises(UnauthenticatedError):
+        accounts.authenticate(new_key("dev"))
+
+
+def test_the_key_itself_is_not_in_the_store(accounts, path):
+    key = accounts.found()
+    kept = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert key.encode() not in kept
+
+
+@pytest.mark.parametrize(
+    ("scopes", "wanted", "may"),
+    [
+        ({"circuits:read"}, "circuits:read", True),
+        ({"circuits:*"}, "circuits:delete", True),
+        ({"*"}, "jobs:submit", True),
+        ({"circuits:read"}, "circuits:write", False),
+        ({"circuits:*"}, "jobs:read", False),
+        (set(), "circuits:read", False),
+    ],
+)
+def test_a_scope_grants_itself_its_resource_or_everything(scopes, wanted, may):
+    assert Caller(organization_id="o", user_id="u", scopes=frozenset(scopes)).may(wanted) is may

@@ -1,0 +1,80 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from ketbase.adapters.records.sqlite import SqliteRecords
+from ketbase.jobs.dispatcher import Dispatcher
+from ketbase.jobs.store import JobStore
+from ketbase.jobs.types import JobStatus, Priority
+
+from tests.fakes import FakeWorkflows, TurnedClock, new_job
+
+
+@pytest.fixture
+def store(tmp_path):
+    clock = TurnedClock()
+    return JobStore(SqliteRecords(tmp_path / "r.db", clock), clock)
+
+
+@pytest.fixture
+def workflows():
+    return FakeWorkflows()
+
+
+def dispatcher(store, workflows, own=10, in_all=100):
+    return Dispatcher(store, workflows, at_most_running=own, at_most_in_all=in_all)
+
+
+def test_high_priority_starts_before_what_was_submitted_earlier(store, workflows):
+    jobs = [store.submit(new_job(store._clock, priority=p), None, "") for p in ("low", "normal", "high")]
+    started = dispatcher(store, workflows, own=1).dispatch()
+    assert [job.id for job in started] == [jobs[2].id]
+    assert jobs[2].priority is Priority.HIGH
+
+
+def test_jobs_over_the_organisations_limit_wait_and_start_when_one_ends(store, workflows):
+    jobs = [store.submit(new_job(store._clock), None, "") for _ in range(3)]
+    dispatch = dispatcher(store, workflows, own=2).dispatch
+    first, _second = dispatch()
+    assert dispatch() == []
+    assert store.get("org_a", jobs[2].id).status is JobStatus.QUEUED
+    store.complete(first, "done", {})
+    assert [job.id for job in dispatch()] == [jobs[2].id]
+
+
+def test_an_organisation_with_many_jobs_delays_no_other(store, workflows):
+    for _ in range(20):
+        store.submit(new_job(store._clock, "org_a"), None, "")
+    other = store.submit(new_job(store._clock, "org_b"), None, "")
+    started = dispatcher(store, workflows, in_all=2).dispatch()
+    assert other.id in [job.id for job in started]
+    assert len(started) == 2
+
+
+def test_every_started_job_has_its_workflow_with_references_only(store, workflows):
+    job = store.submit(new_job(store._clock), None, "")
+    dispatcher(store, workflows).dispatch()
+    assert workflows.payloads == {f"{job.id}-1": {"organization_id": "org_a", "job_id": job.id}}
+
+
+def test_nothing_starts_where_nothing_may_run(store, workflows):
+    store.submit(new_job(store._clock), None, "")
+    assert dispatcher(store, workflows, in_all=0).dispatch() == []
+
+
+def test_dispatchers_at_the_same_moment_start_each_job_once_and_keep_the_limits(store, workflows):
+    for number in range(30):
+        store.submit(new_job(store._clock, f"org_{number % 3}"), None, "")
+    with ThreadPoolExecutor(8) as pool:
+        rounds = [pool.submit(dispatcher(store, workflows, own=5, in_all=12).dispatch) for _ in range(8)]
+    started = [job.id for done in rounds for job in done.result()]
+    assert len(started) == len(set(started)) == 12
+    assert len(list(store.running())) == 12
+
+
+def test_an_organisation_without_waiting_jobs_is_taken_off_the_list(store, workflows):
+    store.submit(new_job(store._clock), None, "")
+    dispatch = dispatcher(store, workflows).dispatch
+    dispatch()
+    assert store.waiting_organizations() == []
+    store.submit(new_job(store._clock), None, "")
+    assert store.waiting_organizations() == ["org_a"]

@@ -1,0 +1,145 @@
+"""Executions in the journal run to their end, whatever dies in between."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ketbase.adapters.workflows.local import LocalWorkflows
+from ketbase.local.runner import WorkflowRunner
+from ketbase.local.task import TaskError
+from ketbase.local.template import Function, Template
+from ketbase.ports.workflows import ExecutionStatus
+
+from tests.fakes import TurnedClock
+from tests.unit.local.test_asl import task
+
+
+class FakeWorkers:
+    """Does heavy steps in this process."""
+
+    def __init__(self, handlers):
+        self.handlers = handlers
+
+    def call(self, function, payload, stop):
+        return json.dumps(self.handlers[function.name](json.loads(payload), stop)).encode()
+
+
+def function(name, image):
+    return Function(name, Path("-"), route=False, image=image, timeout_s=5, every_s=None, on_doorbell=False)
+
+
+class Machine:
+    """A machine of two steps, the first light and the second heavy, over one journal file."""
+
+    def __init__(self, path, light, heavy):
+        self.journal = LocalWorkflows(path, TurnedClock())
+        states = {"Light": task("light", Next="Heavy"), "Heavy": task("heavy", End=True)}
+        retry = [{"ErrorEquals": ["WorkerDied"], "IntervalSeconds": 1, "MaxAttempts": 2}]
+        states["Heavy"]["Retry"] = retry
+        template = Template(
+            {"light": function("light", False), "heavy": function("heavy", True)},
+            {"w": json.dumps({"StartAt": "Light", "States": states})},
+        )
+        workers = FakeWorkers({"heavy": heavy})
+        self.runner = WorkflowRunner(self.journal, template, {"light": light}, workers)
+        threading.Thread(target=self.runner.run, daemon=True).start()
+
+    def wait(self, execution):
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            status = self.journal.status("w", execution)
+            if status is not ExecutionStatus.RUNNING:
+                return status
+            time.sleep(0.01)
+        raise AssertionError("the execution does not end")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "workflows.db"
+
+
+def echo(event, _context):
+    return event
+
+
+def test_an_execution_runs_its_steps_in_order(path):
+    calls = []
+    machine = Machine(path, lambda e, _: calls.append("light") or e, lambda e, _: calls.append("heavy") or e)
+    machine.journal.start("w", "e", {"x": 1})
+    assert machine.wait("e") is ExecutionStatus.SUCCEEDED
+    assert calls == ["light", "heavy"]
+    machine.runner.close()
+
+
+def test_a_name_that_was_begun_before_is_not_begun_again(path):
+    calls = []
+    machine = Machine(path, lambda e, _: calls.append(1) or e, echo)
+    for _ in range(3):
+        machine.journal.start("w", "e", {})
+        machine.wait("e")
+    assert calls == [1]
+    machine.runner.close()
+
+
+def test_a_restart_takes_up_an_execution_where_it_was_cut_off(path):
+    calls, reached = [], threading.Event()
+
+    def hangs(event, _stop):
+        reached.set()
+        time.sleep(3_600)
+
+    first = Machine(path, lambda e, _: calls.append("light") or e, hangs)
+    first.journal.start("w", "e", {"x": 1})
+    assert reached.wait(10)
+    first.runner.close()
+    second = Machine(path, lambda e, _: calls.append("light again") or e, lambda e, _: calls.append("heavy") or e)
+    assert second.wait("e") is ExecutionStatus.SUCCEEDED
+    assert calls == ["light", "heavy"]
+    second.runner.close()
+
+
+def test_a_step_whose_worker_died_is_repeated(path):
+    calls = []
+
+    def dies_once(event, _stop):
+        calls.append(1)
+        if len(calls) == 1:
+            raise TaskError("WorkerDied", "killed")
+        return event
+
+    machine = Machine(path, echo, dies_once)
+    machine.journal.start("w", "e", {})
+    assert machine.wait("e") is ExecutionStatus.SUCCEEDED
+    assert len(calls) == 2
+    machine.runner.close()
+
+
+def test_a_step_that_raises_fails_the_execution(path):
+    def breaks(event, _context):
+        raise KeyError("x")
+
+    machine = Machine(path, breaks, echo)
+    machine.journal.start("w", "e", {})
+    assert machine.wait("e") is ExecutionStatus.FAILED
+    machine.runner.close()
+
+
+def test_stopping_an_execution_reaches_the_step_that_is_being_done(path):
+    reached, told = threading.Event(), threading.Event()
+
+    def listens(event, stop):
+        reached.set()
+        if stop.wait(10):
+            told.set()
+        return event
+
+    machine = Machine(path, echo, listens)
+    machine.journal.start("w", "e", {})
+    assert reached.wait(10)
+    machine.journal.stop("w", "e", "cancelled")
+    assert told.wait(10)
+    assert machine.journal.status("w", "e") is ExecutionStatus.STOPPED
+    machine.runner.close()

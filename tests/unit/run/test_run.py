@@ -1,0 +1,247 @@
+"""A run from its submission to its result, with everything real but the quantum room and the workflow engine."""
+
+import json
+import math
+
+import pytest
+from ketbase.adapters.records.sqlite import SqliteRecords
+from ketbase.backends.service import Backends
+from ketbase.circuits.service import Circuits
+from ketbase.circuits.store import CircuitStore
+from ketbase.circuits.types import CreateCircuit
+from ketbase.errors import ConflictError, ExecutionError, InvalidCircuitError, InvalidError, NotFoundError
+from ketbase.jobs.service import Jobs
+from ketbase.jobs.store import JobStore
+from ketbase.jobs.types import JobStatus
+from ketbase.paging import PageRequest
+from ketbase.run.pipeline import ComputeSteps, FinalSteps, JobOverError, StepFailedError
+from ketbase.run.service import Runs
+from ketbase.run.types import RunCircuit, StepFailure
+from pydantic import ValidationError
+
+from tests.fakes import (
+    ALICE,
+    BOB,
+    DictBlobs,
+    FakeDoorbell,
+    FakeLanguage,
+    FakeProvider,
+    FakeWorkflows,
+    TurnedClock,
+)
+
+
+class Scene:
+    def __init__(self, path):
+        self.clock = TurnedClock()
+        self.blobs = DictBlobs()
+        self.doorbell = FakeDoorbell()
+        self.workflows = FakeWorkflows()
+        self.provider = FakeProvider()
+        records = SqliteRecords(path, self.clock)
+        self.store = JobStore(records, self.clock)
+        self.backends = Backends(records, self.store, self.clock)
+        self.circuits = Circuits(CircuitStore(records, self.blobs), FakeLanguage(), self.clock)
+        self.runs = Runs(self.circuits, self.backends, self.store, self.blobs, self.doorbell, self.clock)
+        self.jobs = Jobs(self.store, self.blobs, self.workflows, self.doorbell, self.clock)
+        self.compute = ComputeSteps(self.store, self.blobs, self.provider)
+        self.final = FinalSteps(self.store, self.blobs, self.backends, self.doorbell)
+
+    def circuit(self, **gate):
+        gates = [{"type": "H", "targets": [0]}, {"type": "RY", "targets": [1], **gate}] if gate else [
+            {"type": "H", "targets": [0]}
+        ]  # fmt: skip
+        return self.circuits.create(
+            ALICE, CreateCircuit.model_validate({"name": "c", "n_qubits": 2, "gates": gates})
+        )
+
+    def submit(self, key=None, **body):
+        return self.runs.submit(ALICE, self.circuit().id, RunCircuit(**body), key)
+
+    def started(self, **body):
+        submission = self.submit(**body)
+        job = self.store.get(ALICE.organization_id, submission.job_id)
+        return self.store.start(job, at_most_running=9, at_most_in_all=9)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return Scene(tmp_path / "r.db")
+
+
+def test_a_run_goes_from_submission_to_a_result_with_its_provenance(scene):
+    job = scene.started(shots=100, seed=7, backend="fake_fez")
+    scene.compute.compile(job.reference)
+    scene.compute.execute(job.reference)
+    scene.final.collect(job.reference)
+    result = scene.jobs.result(ALICE, job.id)
+    assert result["counts"] == {"00": 100}
+    provenance = result["provenance"]
+    assert (provenance["options"]["seed"], provenance["options"]["shots"]) == (7, 100)
+    assert provenance["compiled"]["physical_qubits"] == [3, 4]
+    assert provenance["calibration"]["taken_at"].startswith("2025-02-26")
+    assert provenance["sdk"] == {"qiskit": "2"}
+    events = [event.type for event in scene.jobs.events(ALICE, job.id, 0, 100).events]
+    assert events == ["job.queued", "job.started", "run.compiled", "run.executed", "job.completed"]
+
+
+def test_every_step_may_be_repeated(scene):
+    job = scene.started()
+    for _ in range(2):
+        scene.compute.compile(job.reference)
+    for _ in range(2):
+        scene.compute.execute(job.reference)
+    scene.final.collect(job.reference)
+    with pytest.raises(JobOverError):
+        scene.final.collect(job.reference)
+    assert scene.store.get(ALICE.organization_id, job.id).status is JobStatus.COMPLETED
+
+
+def test_a_seed_is_drawn_where_none_is_given_and_kept(scene):
+    job = scene.started()
+    scene.compute.compile(job.reference)
+    assert scene.provider.compiled[0]["seed"] == job.config["seed"]
+
+
+def test_the_job_outlives_its_circuit(scene):
+    circuit = scene.circuit()
+    submission = scene.runs.submit(ALICE, circuit.id, RunCircuit(), None)
+    scene.circuits.delete(ALICE, circuit.id)
+    job = scene.store.get(ALICE.organization_id, submission.job_id)
+    started = scene.store.start(job, at_most_running=9, at_most_in_all=9)
+    scene.compute.compile(started.reference)
+    assert scene.provider.compiled
+
+
+def test_a_deleted_circuit_and_another_tenants_circuit_cannot_be_run(scene):
+    circuit = scene.circuit()
+    with pytest.raises(NotFoundError):
+        scene.runs.submit(BOB, circuit.id, RunCircuit(), None)
+    scene.circuits.delete(ALICE, circuit.id)
+    with pytest.raises(NotFoundError):
+        scene.runs.submit(ALICE, circuit.id, RunCircuit(), None)
+
+
+def test_the_same_key_answers_with_the_same_job_and_queues_nothing_more(scene):
+    circuit = scene.circuit()
+    first = scene.runs.submit(ALICE, circuit.id, RunCircuit(shots=5), "key")
+    again = scene.runs.submit(ALICE, circuit.id, RunCircuit(shots=5), "key")
+    assert first.job_id == again.job_id
+    assert scene.jobs.list(ALICE, [], PageRequest()).total == 1
+    with pytest.raises(ConflictError, match="another request"):
+        scene.runs.submit(ALICE, circuit.id, RunCircuit(shots=6), "key")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"parameters": {}}, "UNBOUND_PARAMETERS"),
+        ({"parameters": {"a": 1.0, "b": 1.0}}, "UNKNOWN_PARAMETERS"),
+        ({"parameters": {"a": 1.0}, "backend": "fake_fez", "shots": 1_000_000}, "TOO_MANY_SHOTS"),
+    ],
+)
+def test_what_can_be_known_to_fail_is_refused_at_submission(scene, body, code):
+    circuit = scene.circuit(parameters={"theta": "a"})
+    with pytest.raises(InvalidError) as refused:
+        scene.runs.submit(ALICE, circuit.id, RunCircuit(**body), None)
+    assert refused.value.code == code
+    assert scene.jobs.list(ALICE, [], PageRequest()).total == 0
+
+
+def test_an_unknown_backend_is_refused_with_those_there_are(scene):
+    with pytest.raises(NotFoundError) as refused:
+        scene.submit(backend="fake_nowhere")
+    assert "fake_fez" in refused.value.details["backends"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_parameters_must_be_finite(value):
+    with pytest.raises(ValidationError):
+        RunCircuit(parameters={"a": value})
+
+
+def test_a_circuit_that_cannot_be_compiled_fails_the_job_with_the_providers_error(scene):
+    job = scene.started()
+    scene.provider.problem = InvalidCircuitError("UNSUPPORTED_OPERATION", "no such gate", gate="x")
+    with pytest.raises(StepFailedError) as raised:
+        scene.compute.compile(job.reference)
+    cause = json.dumps({"errorType": "StepFailedError", "errorMessage": str(raised.value)})
+    scene.final.fail(job.reference, StepFailure(Error="StepFailedError", Cause=cause))
+    failed = scene.store.get(ALICE.organization_id, job.id)
+    assert (failed.status, failed.error.code, failed.error.details) == (
+        JobStatus.FAILED,
+        "UNSUPPORTED_OPERATION",
+        {"gate": "x"},
+    )
+    with pytest.raises(ConflictError, match="failed"):
+        scene.jobs.result(ALICE, job.id)
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (StepFailure(Error="States.Timeout"), "JOB_TIMED_OUT"),
+        (StepFailure(Error="KeyError", Cause='{"errorType": "KeyError", "errorMessage": "x"}'), "INTERNAL"),
+        (StepFailure(Error="X", Cause="not json"), "INTERNAL"),
+        (StepFailure(Error="X", Cause='["a list"]'), "INTERNAL"),
+    ],
+)
+def test_whatever_the_engine_says_the_job_fails_once_with_a_stable_code(scene, failure, code):
+    job = scene.started()
+    scene.final.fail(job.reference, failure)
+    scene.final.fail(job.reference, failure)
+    assert scene.store.get(ALICE.organization_id, job.id).error.code == code
+
+
+def test_a_cancelled_job_goes_no_further_and_its_workflow_is_stopped(scene):
+    job = scene.started()
+    scene.workflows.start("run", job.execution, {})
+    assert scene.jobs.cancel(ALICE, job.id).status is JobStatus.CANCELLED
+    assert scene.workflows.executions[job.execution] == "stopped"
+    for use in (scene.compute.compile, scene.compute.execute, scene.final.collect):
+        with pytest.raises(JobOverError):
+            use(job.reference)
+    assert scene.jobs.cancel(ALICE, job.id).status is JobStatus.CANCELLED
+
+
+def test_a_finished_job_cannot_be_cancelled(scene):
+    job = scene.started()
+    scene.store.complete(job, "done", {})
+    with pytest.raises(ConflictError, match="completed already"):
+        scene.jobs.cancel(ALICE, job.id)
+
+
+def test_an_execution_error_of_the_provider_carries_its_numbers(scene):
+    job = scene.started()
+    scene.compute.compile(job.reference)
+
+    def refuse(*_args, **_kwargs):
+        raise ExecutionError("INSUFFICIENT_MEMORY", "too large", needed_mb=9, available_mb=1)
+
+    scene.provider.execute = refuse
+    with pytest.raises(StepFailedError, match="needed_mb"):
+        scene.compute.execute(job.reference)
+
+
+def test_the_backends_figures_count_what_ended_today(scene):
+    job = scene.started(backend="aer")
+    scene.compute.compile(job.reference)
+    scene.compute.execute(job.reference)
+    scene.final.collect(job.reference)
+    scene.submit(backend="aer")
+    status = scene.backends.status("aer")
+    assert (status.uptime, status.queue.depth) == (1.0, 1)
+    assert (status.performance.circuits_today, status.performance.avg_latency_ms) == (1, 500.0)
+    scene.clock.turn(24 * 3_600)
+    assert scene.backends.status("aer").performance.circuits_today == 0
+
+
+def test_logs_are_the_events_and_say_whether_more_may_come(scene):
+    job = scene.started()
+    logs = scene.jobs.logs(ALICE, job.id, 1, 0, 0.0)
+    assert [line.message for line in logs.logs] == ["Started, attempt 1"]
+    assert logs.streaming
+    assert scene.jobs.logs(ALICE, job.id, 10, logs.cursor, 5.0).logs == ()
+    scene.store.complete(job, "done", {})
+    after = scene.jobs.logs(ALICE, job.id, 10, logs.cursor, 5.0)
+    assert ([line.message for line in after.logs], after.streaming) == (["done"], False)
