@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from pydantic import Field
@@ -29,7 +30,8 @@ class Identified(Protocol):
         """Unique, and later for what was made later."""
 
 
-class Slice[T](Model):
+@dataclass(frozen=True, slots=True)
+class Slice[T]:
     """One page of a list.
 
     Attributes:

@@ -79,9 +79,7 @@ class LocalWorkflows:
         """Read where an execution stands."""
         row = (
             self._connection()
-            .execute(
-                "SELECT status FROM executions WHERE execution = ? AND workflow = ?", (execution, workflow)
-            )
+            .execute("SELECT status FROM executions WHERE execution = ? AND workflow = ?", (execution, workflow))
             .fetchone()
         )
         return None if row is None else ExecutionStatus(row[0])
