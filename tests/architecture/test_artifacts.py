@@ -16,7 +16,7 @@ from tests.template import ROOT, Function, functions
 MAX_MEGABYTES = 100
 MAX_RATIO = 1.3
 BARE = "import fastapi, mangum, aws_lambda_powertools, boto3"
-ROUNDS = 5
+ROUNDS = 3
 MORE_ROUNDS = 4
 """How often a handler that seems slow is measured again, before it is called slow: the machine may be busy."""
 QUANTUM = ("numpy", "scipy", "qiskit", "qiskit_aer", "qiskit_ibm_runtime", "matplotlib", "ketbase.quantum")

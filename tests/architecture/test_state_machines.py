@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ketbase.local.asl import StateMachineExecution
 from ketbase.local.task import TaskError
 from ketbase.local.template import read_template
-
 from tests.template import ROOT, template
 
 REFERENCE = {"organization_id": "org_1", "job_id": "job_1"}

@@ -86,6 +86,7 @@ def emulated(function: Function, settings: Mapping[str, str], scratch: Path) -> 
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "MPLCONFIGDIR": str(scratch / "matplotlib"),
         "XDG_CACHE_HOME": str(scratch / "cache"),
         **settings,
