@@ -2,13 +2,20 @@
 
 import itertools
 import json
+import threading
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
-from ketbase.adapters.workflows.stepfunctions import _STATUSES, StepFunctions
-from ketbase.ports.workflows import ExecutionStatus, Workflows
 
+from ketbase.adapters.clock import SystemClock
+from ketbase.adapters.workflows.local import LocalWorkflows
+from ketbase.adapters.workflows.stepfunctions import _STATUSES, StepFunctions
+from ketbase.local.runner import WorkflowRunner
+from ketbase.local.template import Template
+from ketbase.local.workers import Workers
+from ketbase.ports.workflows import ExecutionStatus, Workflows
 from tests.servers import aws
 
 MACHINES: dict[str, dict[str, Any]] = {
@@ -38,7 +45,7 @@ MACHINES: dict[str, dict[str, Any]] = {
 NAMES = itertools.count()
 
 
-@pytest.fixture(params=["stepfunctions"])
+@pytest.fixture(params=["stepfunctions", "local"])
 def workflows(request: pytest.FixtureRequest) -> Workflows:
     engine: Workflows = request.getfixturevalue(request.param)
     return engine
@@ -47,6 +54,17 @@ def workflows(request: pytest.FixtureRequest) -> Workflows:
 @pytest.fixture(scope="session")
 def stepfunctions(moto: str) -> StepFunctions:
     return StepFunctions(aws("stepfunctions", moto), create_machines(moto))
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalWorkflows]:
+    clock = SystemClock()
+    journal = LocalWorkflows(tmp_path_factory.mktemp("workflows") / "journal.db", clock)
+    template = Template({}, {name: json.dumps(machine) for name, machine in MACHINES.items()})
+    runner = WorkflowRunner(journal, template, {}, cast(Workers, None), clock)
+    threading.Thread(target=runner.run, daemon=True).start()
+    yield journal
+    runner.close()
 
 
 def create_machines(url: str) -> str:

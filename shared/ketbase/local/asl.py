@@ -8,11 +8,12 @@ import io
 import json
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.stepfunctions.parser.api import StateMachineType
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDetails
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext
@@ -22,13 +23,15 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.utils import TMP_THREADS
 
 from ketbase.local.task import TaskError
+from ketbase.ports.clock import Clock
 
 type Invoke = Callable[[str, bytes], bytes]
 """Calls a function by its name with a JSON payload and returns its JSON answer, or raises `TaskError`."""
 
 # The parser keeps the query language of nested scopes in a list on its class.
 _parsing = threading.Lock()
-_invokers: dict[str, Invoke] = {}
+_running: dict[str, "StateMachineExecution"] = {}
+_LOOK_AT_CLOCK_EVERY_S = 0.1
 
 
 class ExecutionFailedError(Exception):
@@ -42,7 +45,7 @@ class ExecutionStoppedError(Exception):
 class StateMachineExecution:
     """One execution of a state machine."""
 
-    def __init__(self, workflow: str, name: str, definition: str, payload: Any, invoke: Invoke):
+    def __init__(self, workflow: str, name: str, definition: str, payload: Any, invoke: Invoke, clock: Clock):
         """Prepare an execution.
 
         Args:
@@ -51,9 +54,11 @@ class StateMachineExecution:
             definition: the machine, in Amazon States Language with JSONPath.
             payload: the input.
             invoke: called, from threads of the interpreter, for every task.
+            clock: what Wait states go by.
         """
         self._name = name
-        self._invoke = invoke
+        self.invoke = invoke
+        self.clock = clock
         with _parsing:
             self._program = AmazonStateLanguageParser.parse(definition)[0]
         self._environment = Environment(
@@ -78,11 +83,11 @@ class StateMachineExecution:
             ExecutionFailedError: with the error and its cause.
             ExecutionStoppedError: `stop` was called.
         """
-        _invokers[self._name] = self._invoke
+        _running[self._name] = self
         try:
             self._program.eval(self._environment)
         finally:
-            del _invokers[self._name]
+            del _running[self._name]
             # The interpreter remembers every thread that it ever started.
             TMP_THREADS[:] = [thread for thread in TMP_THREADS if thread.is_alive()]
         match self._environment.program_state():
@@ -122,7 +127,15 @@ class _LambdaClient:
 def _client_for(region: str, service: str, **_: Any) -> _LambdaClient:
     if service != "lambda":
         raise NotImplementedError(f"a local state machine can call functions, not {service}")
-    return _LambdaClient(_invokers[region])
+    return _LambdaClient(_running[region].invoke)
+
+
+def _wait(_self: object, env: Environment, wait_seconds: float) -> None:
+    clock = _running[env.aws_execution_details.region].clock
+    due = clock.now() + timedelta(seconds=wait_seconds)
+    while env.is_running() and (left := (due - clock.now()).total_seconds()) > 0:
+        env.program_state_event.wait(min(left, _LOOK_AT_CLOCK_EVERY_S))
 
 
 lambda_eval_utils.boto_client_for = _client_for
+WaitFunction._wait_interval = _wait

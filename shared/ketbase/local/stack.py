@@ -47,7 +47,7 @@ class LocalStack:
         self._scheduler = Scheduler(schedules)
         journal = wiring.workflows()
         if isinstance(journal, LocalWorkflows):
-            self._runner = WorkflowRunner(journal, template, steps, self._workers)
+            self._runner = WorkflowRunner(journal, template, steps, self._workers, wiring.clock())
 
     def start(self) -> None:
         """Start all parts that are not the web server, and repair what an earlier end left behind."""

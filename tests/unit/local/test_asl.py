@@ -5,8 +5,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from ketbase.adapters.clock import SystemClock
 from ketbase.local.asl import ExecutionFailedError, ExecutionStoppedError, StateMachineExecution
 from ketbase.local.task import TaskError
+from tests.fakes import TurnedClock
 
 
 def task(function, **more):
@@ -21,7 +24,7 @@ def task(function, **more):
 
 def run(states, payload, invoke, name="e"):
     definition = json.dumps({"StartAt": next(iter(states)), "States": states})
-    return StateMachineExecution("w", name, definition, payload, invoke).run()
+    return StateMachineExecution("w", name, definition, payload, invoke, SystemClock()).run()
 
 
 def adds(function, payload):
@@ -92,7 +95,7 @@ def test_a_stopped_execution_ends_after_the_task_that_is_being_done():
         return payload
 
     definition = json.dumps({"StartAt": "A", "States": {"A": task("a", Next="B"), "B": task("b", End=True)}})
-    execution = StateMachineExecution("w", "stopped", definition, {}, waits)
+    execution = StateMachineExecution("w", "stopped", definition, {}, waits, SystemClock())
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(execution.run)
         began.wait(10)
@@ -101,3 +104,15 @@ def test_a_stopped_execution_ends_after_the_task_that_is_being_done():
         with pytest.raises(ExecutionStoppedError):
             running.result(10)
     assert calls == ["a"]
+
+
+def test_a_wait_goes_by_the_clock_that_it_is_given():
+    clock = TurnedClock()
+    definition = json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 86_400, "End": True}}})
+    execution = StateMachineExecution("w", "waiting", definition, {"x": 1}, adds, clock)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(execution.run)
+        with pytest.raises(TimeoutError):
+            running.result(0.3)
+        clock.turn(86_400)
+        assert running.result(10) == {"x": 1}

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+
 from ketbase.adapters.workflows.local import LocalWorkflows
 from ketbase.local.runner import WorkflowRunner
 from ketbase.local.task import TaskError
 from ketbase.local.template import Function, Template
 from ketbase.ports.workflows import ExecutionStatus
-
 from tests.fakes import TurnedClock
 from tests.unit.local.test_asl import task
 
@@ -43,7 +43,7 @@ class Machine:
             {"w": json.dumps({"StartAt": "Light", "States": states})},
         )
         workers = FakeWorkers({"heavy": heavy})
-        self.runner = WorkflowRunner(self.journal, template, {"light": light}, workers)
+        self.runner = WorkflowRunner(self.journal, template, {"light": light}, workers, TurnedClock())
         threading.Thread(target=self.runner.run, daemon=True).start()
 
     def wait(self, execution):
@@ -143,3 +143,20 @@ def test_stopping_an_execution_reaches_the_step_that_is_being_done(path):
     assert told.wait(10)
     assert machine.journal.status("w", "e") is ExecutionStatus.STOPPED
     machine.runner.close()
+
+
+def test_a_step_that_is_killed_with_the_server_does_not_fail_its_execution(path):
+    reached, killed = threading.Event(), threading.Event()
+
+    def dies(event, _stop):
+        reached.set()
+        killed.wait(10)
+        raise TaskError("WorkerDied", "killed with the server")
+
+    machine = Machine(path, echo, dies)
+    machine.journal.start("w", "e", {})
+    assert reached.wait(10)
+    machine.runner.close()
+    killed.set()
+    time.sleep(0.5)
+    assert machine.journal.status("w", "e") is ExecutionStatus.RUNNING

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from ketbase.local.template import home, read_template
 
 
