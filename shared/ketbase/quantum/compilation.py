@@ -197,7 +197,7 @@ def _transpiled(circuit: QuantumCircuit, backend: str, seed: int, optimization_l
     try:
         return transpile(
             circuit,
-            devices.device(backend),
+            target=devices.usable(backend),
             seed_transpiler=seed,
             optimization_level=optimization_level,
         )

@@ -13,6 +13,9 @@ from qiskit_aer.noise import NoiseModel
 MIN_QUBITS = 100
 """Smaller snapshots are of retired machines and are left out."""
 
+DEAD = 1.0
+"""The error by which a calibration marks what does not work."""
+
 type Use = tuple[str, tuple[int, ...]]
 """An instruction's name, and the physical qubits it acts on."""
 
@@ -43,6 +46,31 @@ def calibrated_at(backend: str) -> datetime:
     """Return the moment of a snapshot's calibration, in UTC."""
     moment: datetime = device(backend).properties().last_update_date
     return moment.astimezone(UTC)
+
+
+@cache
+def usable(backend: str) -> Target:
+    """Return what circuits are compiled for: the snapshot without the couplers it marks dead.
+
+    Routing looks at couplers, not at their errors, and would otherwise cross a dead one. A snapshot whose couplers
+    are all dead (`fake_kyoto`) is left as it is.
+    """
+    whole = device(backend).target
+    part = Target(num_qubits=whole.num_qubits, dt=whole.dt, qubit_properties=whole.qubit_properties)
+    alive = 0
+    for name, where in whole.items():
+        working = {qubits: each for qubits, each in where.items() if not _is_dead(qubits, each)}
+        alive += sum(qubits is not None and len(qubits) > 1 for qubits in working)
+        if None in working:
+            part.add_instruction(whole.operation_from_name(name), name=name)
+        elif working:
+            part.add_instruction(whole.operation_from_name(name), working, name=name)
+    return part if alive else whole
+
+
+def _is_dead(qubits: tuple[int, ...] | None, properties: Any) -> bool:
+    error = None if properties is None else properties.error
+    return qubits is not None and len(qubits) > 1 and error is not None and error >= DEAD
 
 
 def noise_of(backend: str, uses: Iterable[Use]) -> NoiseModel:

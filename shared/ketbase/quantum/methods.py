@@ -13,7 +13,7 @@ type Name = Literal["stabilizer", "statevector", "density_matrix", "matrix_produ
 
 MAX_TRIAL_QUBITS = 32
 """A circuit with more qubits may be tried as a matrix product state even where no bound promises that it fits."""
-TRIAL_BOND = 128
+TRIAL_BOND = 32
 """The bond dimension at which such a trial is given up."""
 
 _COMPLEX = 16
