@@ -20,6 +20,8 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 }
 _CONSTANTS = {"pi": math.pi, "tau": math.tau, "e": math.e}
 _FUNCTIONS = ("sin", "cos", "tan", "exp", "log", "abs", "asin", "acos", "atan")
+_LONG_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+"""What symbolic values call these functions."""
 
 
 def names(formula: str) -> set[str]:
@@ -53,7 +55,7 @@ def evaluate(formula: str, values: Mapping[str, Any]) -> Any:
         raise ValueError(f"parameter {min(missing)!r} has no value")
 
     def apply(function: str, value: Any) -> Any:
-        method = getattr(value, function, None)
+        method = getattr(value, function, None) or getattr(value, _LONG_NAMES.get(function, function), None)
         if method is not None:
             return method()
         return abs(value) if function == "abs" else getattr(math, function)(value)

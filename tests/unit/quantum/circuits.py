@@ -3,10 +3,11 @@
 import math
 
 from hypothesis import strategies as st
+from qiskit.quantum_info import Operator
+
 from ketbase.circuits.gates import GATES, NOT_GATES
 from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.quantum.build import circuit_of
-from qiskit.quantum_info import Operator
 
 UNITARY_GATES = [name for name in GATES if name not in NOT_GATES]
 ANGLES = st.one_of(

@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from qiskit.quantum_info import Operator
+
+from ketbase.circuits import expressions
 from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.errors import InvalidCircuitError
 from ketbase.quantum.build import circuit_of
 from ketbase.quantum.language import QiskitLanguage
-from qiskit.quantum_info import Operator
 
 from .circuits import definitions, one_of_each, same_unitary
 
@@ -90,6 +92,30 @@ def test_free_parameters_survive_export_and_parse(language: QiskitLanguage) -> N
     values = {"theta_0": 0.7, "x_0": -1.3}
     bound = [circuit_of(each).assign_parameters(values) for each in (written, again)]
     assert Operator(bound[0]).equiv(Operator(bound[1]))
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "asin(a)",
+        "acos(a/2)",
+        "atan(a)",
+        "abs(-a)",
+        "log(a)",
+        "2**a",
+        "a**2",
+        "1/a",
+        "-(a - b)/(a*b)",
+        "e**b + 1e-9*a",
+    ],
+)
+def test_every_formula_keeps_its_value_over_export_and_parse(language: QiskitLanguage, formula: str) -> None:
+    written = CircuitDefinition.of_gates(1, [Gate(type="RZ", targets=(0,), parameters={"theta": formula})])
+    again = language.parse(language.export(written, 3))
+    values = {"a": 0.3, "b": 0.7}
+    expected = expressions.evaluate(formula, values)
+    bound = circuit_of(again).assign_parameters({name: values[name] for name in again.inputs})
+    assert float(bound.data[0].operation.params[0]) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["float[64]", "angle", "angle[32]", "float"])
