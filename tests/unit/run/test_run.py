@@ -4,6 +4,8 @@ import json
 import math
 
 import pytest
+from pydantic import ValidationError
+
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.backends.service import Backends
 from ketbase.circuits.service import Circuits
@@ -15,10 +17,8 @@ from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import JobStatus
 from ketbase.paging import PageRequest
 from ketbase.run.pipeline import ComputeSteps, FinalSteps, JobOverError, StepFailedError
-from ketbase.run.service import Runs
+from ketbase.run.service import Runs, check_fits
 from ketbase.run.types import RunCircuit, StepFailure
-from pydantic import ValidationError
-
 from tests.fakes import (
     ALICE,
     BOB,
@@ -41,7 +41,7 @@ class Scene:
         records = SqliteRecords(path, self.clock)
         self.store = JobStore(records, self.clock)
         self.backends = Backends(records, self.store, self.clock)
-        self.circuits = Circuits(CircuitStore(records, self.blobs), FakeLanguage(), self.clock)
+        self.circuits = Circuits(CircuitStore(records, self.blobs), FakeLanguage, self.clock)
         self.runs = Runs(self.circuits, self.backends, self.store, self.blobs, self.doorbell, self.clock)
         self.jobs = Jobs(self.store, self.blobs, self.workflows, self.doorbell, self.clock)
         self.compute = ComputeSteps(self.store, self.blobs, self.provider)
@@ -137,7 +137,6 @@ def test_the_same_key_answers_with_the_same_job_and_queues_nothing_more(scene):
     [
         ({"parameters": {}}, "UNBOUND_PARAMETERS"),
         ({"parameters": {"a": 1.0, "b": 1.0}}, "UNKNOWN_PARAMETERS"),
-        ({"parameters": {"a": 1.0}, "backend": "fake_fez", "shots": 1_000_000}, "TOO_MANY_SHOTS"),
     ],
 )
 def test_what_can_be_known_to_fail_is_refused_at_submission(scene, body, code):
@@ -146,6 +145,13 @@ def test_what_can_be_known_to_fail_is_refused_at_submission(scene, body, code):
         scene.runs.submit(ALICE, circuit.id, RunCircuit(**body), None)
     assert refused.value.code == code
     assert scene.jobs.list(ALICE, [], PageRequest()).total == 0
+
+
+def test_more_shots_than_the_backend_runs_are_refused(scene):
+    backend = scene.backends.info("aer")
+    small = backend.model_copy(update={"capabilities": backend.capabilities.model_copy(update={"max_shots": 10})})
+    with pytest.raises(InvalidError, match="at most 10 shots"):
+        check_fits(scene.circuit(), small, RunCircuit(shots=11))
 
 
 def test_an_unknown_backend_is_refused_with_those_there_are(scene):

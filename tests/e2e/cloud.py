@@ -1,0 +1,174 @@
+"""Deploys template.yaml to an emulator of AWS on this machine, which holds every role to its policies."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx2 as httpx
+
+from tests.e2e import deployable
+from tests.e2e.permissions import Place
+from tests.e2e.stack import User
+from tests.servers import REGION, free_port
+
+PLACE = Place(REGION, account="000000000000")
+_STACK = "ketbase-dev"
+_ADMINISTRATOR = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+_STARTS_WITHIN_S = _DEPLOYS_WITHIN_S = 60
+
+
+class Cloud(User):
+    """The deployed stack.
+
+    Attributes:
+        client: calls the HTTP API with the first owner's key.
+        outputs: of the stack.
+        names: that the template's resources were given, by logical id.
+    """
+
+    pause_s = 0.1
+
+    def __init__(self, url: str, folder: Path):
+        """Deploy what `make build` built, and make the first key."""
+        self._url = url
+        self._calls = folder / "calls"
+        self._calls.mkdir()
+        self.outputs = self._deploy(folder)
+        pages = self.aws("cloudformation").get_paginator("list_stack_resources").paginate(StackName=_STACK)
+        resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+        self.names: dict[str, str] = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
+        # The emulator also answers at the API's own host name, but keeps /health and /ready for itself there.
+        api = f"{url}/_aws/execute-api/{self.names['Api']}/$default"
+        self.client = httpx.Client(base_url=api, headers={"X-API-Key": self._found()}, timeout=60, trust_env=False)
+
+    def aws(self, service: str) -> Any:
+        """A client of a service that may do anything."""
+        return boto3.client(service, endpoint_url=self._url, region_name=REGION, **_ADMINISTRATOR)
+
+    def invoke(self, function: str) -> Any:
+        """Call a function, given by its logical id, as a schedule does."""
+        answer = self.aws("lambda").invoke(FunctionName=self.names[function], Payload=b"{}")
+        return json.loads(answer["Payload"].read())
+
+    def calls(self) -> list[dict[str, Any]]:
+        """All AWS calls of all functions until now; see `witness.py`."""
+        files = sorted(self._calls.glob("*.jsonl"))
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+    def logs(self) -> str:
+        """What the functions said."""
+        logs = self.aws("logs")
+        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/ketbase/")
+        groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
+        pages = [page for group in groups for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group)]
+        return "\n".join(event["message"] for page in pages for event in page["events"])
+
+    def _deploy(self, folder: Path) -> dict[str, str]:
+        key = deployable.upload(self.aws("s3"), folder, self._calls)
+        formation = self.aws("cloudformation")
+        formation.create_stack(
+            StackName=_STACK,
+            TemplateURL=f"{self._url}/{deployable.BUCKET}/{key}",
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+        deadline = time.monotonic() + _DEPLOYS_WITHIN_S
+        while time.monotonic() < deadline:
+            (stack,) = formation.describe_stacks(StackName=_STACK)["Stacks"]
+            if not stack["StackStatus"].endswith("IN_PROGRESS"):
+                break
+            time.sleep(0.1)
+        if stack["StackStatus"] != "CREATE_COMPLETE":
+            events = formation.describe_stack_events(StackName=_STACK)["StackEvents"]
+            reasons = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in events]
+            raise AssertionError("\n".join([f"the stack is {stack['StackStatus']}", *reasons]))
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def _found(self) -> str:
+        """Make the first owner and key, as an administrator does after the first deployment."""
+        settings = {
+            "KETBASE_RECORDS": "dynamodb",
+            "KETBASE_TABLE": self.outputs["TableName"],
+            "KETBASE_ENDPOINT_URL": self._url,
+            "AWS_DEFAULT_REGION": REGION,
+            **{name.upper(): value for name, value in _ADMINISTRATOR.items()},
+        }
+        command = [sys.executable, "-m", "ketbase.local", "bootstrap"]
+        done = subprocess.run(command, env=_bare() | settings, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise AssertionError(f"there is no first key: {done.stderr}")
+        return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def running_cloud(folder: Path) -> Iterator[Cloud]:
+    """The stack, deployed; it is gone at the end, with all of its processes."""
+    with _emulator(folder) as url:
+        cloud = Cloud(url, folder)
+        with contextlib.closing(cloud.client):
+            yield cloud
+            (folder / "functions.log").write_text(cloud.logs())
+
+
+@contextlib.contextmanager
+def _emulator(folder: Path) -> Iterator[str]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    settings = {
+        "AUTH": "true",  # IAM's policies hold
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "LOG_LEVEL": "WARNING",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "DOCKER_HOST": "unix:///nonexistent",
+        # The functions inherit these.
+        "AWS_ENDPOINT_URL": url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+    }
+    log = folder / "emulator.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"],
+            env=_bare() | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait(process, f"{url}/_ministack/health", log)
+        yield url
+    finally:
+        # Its functions are of its process group.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _bare() -> dict[str, str]:
+    """Nothing of this machine's settings: neither a proxy nor somebody's own AWS account has a part in this."""
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+
+def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    deadline = time.monotonic() + _STARTS_WITHIN_S
+    with httpx.Client(trust_env=False, timeout=5) as client:
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                client.get(address).raise_for_status()
+                return
+            time.sleep(0.05)
+    raise AssertionError(f"the emulator does not answer:\n{log.read_text(errors='replace')[-3_000:]}")

@@ -1,0 +1,124 @@
+"""Makes of what `make build` built a stack that an emulator of AWS can deploy, as near to the template as it gets.
+
+All resources are those of template.yaml, with its roles, settings, routes and wiring. Other than on AWS are:
+
+- Each function runs from the folders that `make build` filled, the image functions too, in a process that
+  `witness.py` starts with AWS's runtime client. For that its runtime is `provided`, which has no SnapStart; what is
+  uploaded is the start command. The layers are there, but empty.
+- The HTTP API's OpenAPI body, which the emulator does not read, becomes a resource for each route and integration.
+- Alarms over metric math are left out: the emulator knows none.
+"""
+
+import io
+import json
+import os
+import shlex
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from tests.functions.emulator import ARTIFACTS, artifact
+from tests.template import functions
+
+BUCKET = "artifacts"
+_WITNESS = Path(__file__).with_name("witness.py")
+
+
+def upload(s3: Any, scratch: Path, calls: Path) -> str:
+    """Upload the stack's template and all that it names; returns the template's key."""
+    s3.create_bucket(Bucket=BUCKET)
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    template = yaml_parse((ARTIFACTS / "template.yaml").read_text())
+    resources = template["Resources"]
+    for name in [name for name, resource in resources.items() if _is_metric_math(resource)]:
+        del resources[name]
+    for name, resource in resources.items():
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::Serverless::Function":
+                _make_provided(resource, functions()[name].handler)
+                files = {"bootstrap": _start_command(name, scratch, calls)}
+                properties["CodeUri"] = _upload(s3, f"{name}.zip", _zip(files))
+            case "AWS::Serverless::LayerVersion":
+                properties["ContentUri"] = _upload(s3, f"{name}.zip", _zip({"python/README": "See deployable.py."}))
+            case "AWS::Serverless::StateMachine":
+                definition = ARTIFACTS / properties["DefinitionUri"]
+                properties["DefinitionUri"] = _upload(s3, f"{name}.json", definition.read_bytes())
+    translated = transform(template, {}, SimpleNamespace(load=dict))
+    _spell_out_routes(translated["Resources"])
+    _upload(s3, "template.json", json.dumps(translated).encode())
+    return "template.json"
+
+
+def _is_metric_math(resource: Mapping[str, Any]) -> bool:
+    return resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+
+
+def _make_provided(resource: dict[str, Any], handler: str) -> None:
+    properties = resource["Properties"]
+    for name in ("SnapStart", "PackageType", "ImageConfig", "ImageUri"):
+        properties.pop(name, None)
+    resource.pop("Metadata", None)
+    properties |= {"Runtime": "provided.al2023", "Handler": handler}
+
+
+def _spell_out_routes(resources: dict[str, Any]) -> None:
+    """Say with resources what the API's body says: which function serves which route."""
+    body = resources["Api"]["Properties"].pop("Body")
+    for path, methods in body["paths"].items():
+        for method, operation in methods.items():
+            declared = operation["x-amazon-apigateway-integration"]
+            integration = "".join(filter(str.isalnum, f"{method}{path}"))
+            resources[f"{integration}Integration"] = {
+                "Type": "AWS::ApiGatewayV2::Integration",
+                "Properties": {
+                    "ApiId": {"Ref": "Api"},
+                    "IntegrationType": declared["type"].upper(),
+                    "IntegrationUri": declared["uri"],
+                    "PayloadFormatVersion": declared["payloadFormatVersion"],
+                },
+            }
+            resources[f"{integration}Route"] = {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": {"Ref": "Api"},
+                    "RouteKey": f"{method.upper()} {path}",
+                    "Target": {"Fn::Sub": f"integrations/${{{integration}Integration}}"},
+                },
+            }
+    resources["Api"]["Properties"] |= {"Name": body["info"]["title"], "ProtocolType": "HTTP"}
+
+
+def _start_command(name: str, scratch: Path, calls: Path) -> str:
+    built = artifact(functions()[name])
+    settings = {
+        "LAMBDA_TASK_ROOT": built.task_root,
+        "LAMBDA_SEARCH_PATH": ":".join(map(str, built.search_path)),
+        "WITNESS_FOLDER": calls,
+        # As infra/Dockerfile has them.
+        "MPLCONFIGDIR": scratch / "matplotlib",
+        "XDG_CACHE_HOME": scratch / "cache",
+    }
+    exports = [f"export {variable}={shlex.quote(str(value))}" for variable, value in settings.items()]
+    interpreter = Path(sys.executable).resolve()  # outside the environment, whose packages no function may see
+    start = shlex.join(["exec", str(interpreter), "-S", "-I", str(_WITNESS)])
+    return "\n".join(["#!/bin/sh", *exports, start, ""])
+
+
+def _zip(files: Mapping[str, str]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+def _upload(s3: Any, key: str, data: bytes) -> str:
+    s3.put_object(Bucket=BUCKET, Key=key, Body=data)
+    return f"s3://{BUCKET}/{key}"

@@ -1,0 +1,112 @@
+"""The deployed template carries a circuit from HTTP to its result, and no function does what its role may not.
+
+Everything runs on this machine, in an emulator of AWS that deploys template.yaml: see `deployable.py` for what differs
+from AWS. Each function has the settings, the role and the wiring that the template gives it.
+"""
+
+import pytest
+
+from tests.e2e.circuits import bernstein_vazirani, fourier_and_back, ghz_json, ghz_qasm
+from tests.e2e.cloud import running_cloud
+from tests.e2e.roles import Roles
+from tests.template import functions
+
+pytestmark = pytest.mark.xdist_group("cloud")
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory):
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(deployed):
+    """The deployed stack; whatever the test does with it, each AWS call must be allowed by the caller's role."""
+    yield deployed
+    assert not (refused := Roles(deployed).refused(Roles(deployed).called())), listed(refused)
+
+
+def listed(uses):
+    return "\n".join(
+        ["the role does not allow:", *(f"{u.who} ({u.role}): {u.need.action} on {u.need.resource}" for u in uses)]
+    )
+
+
+def ok(answer, status=200):
+    assert answer.status_code == status, answer.text
+    return answer.json()["data"] if answer.content else None
+
+
+def test_the_installation_is_ready(cloud):
+    assert ok(cloud.client.get("/health"))["status"] == "ok"
+    dependencies = ok(cloud.client.get("/ready"))["dependencies"]
+    assert set(dependencies.values()) == {"ok"}
+    assert "/v1/circuits" in cloud.client.get("/openapi.json").json()["paths"]
+    assert "SwaggerUIBundle(" in cloud.client.get("/docs").text
+
+
+def test_nobody_enters_without_a_key(cloud):
+    assert cloud.client.get("/v1/circuits", headers={"X-API-Key": "qsk_dev_000000000000000000000000"}).status_code == 401
+
+
+def test_a_circuit_is_kept_listed_changed_drawn_and_deleted(cloud):
+    circuit_id = cloud.create(**ghz_json(3), metadata={"tags": ["cloud"]})
+    assert ok(cloud.client.get(f"/v1/circuits/{circuit_id}"))["gate_count"] == 3
+    assert [each["id"] for each in ok(cloud.client.get("/v1/circuits?tags=cloud"))] == [circuit_id]
+    renamed = ok(cloud.client.patch(f"/v1/circuits/{circuit_id}", json={"name": "renamed"}))
+    assert renamed["name"] == "renamed"
+    assert cloud.client.get(f"/v1/circuits/{circuit_id}/qasm?version=2").text.startswith("OPENQASM 2")
+    assert "<svg" in cloud.client.get(f"/v1/circuits/{circuit_id}/diagram").text
+    ok(cloud.client.delete(f"/v1/circuits/{circuit_id}"), 204)
+    ok(cloud.client.get(f"/v1/circuits/{circuit_id}"), 404)
+
+
+def test_a_run_goes_from_the_doorbell_to_its_result(cloud):
+    job_id = cloud.run(cloud.create(**ghz_json(5)), backend="aer", shots=500, seed=7)
+    result = cloud.result(job_id)
+    assert set(result["counts"]) == {"00000", "11111"}
+    assert sum(result["counts"].values()) == 500
+    events = ok(cloud.client.get(f"/v1/jobs/{job_id}/events"))["events"]
+    assert [event["type"] for event in events] == [
+        "job.queued",
+        "job.started",
+        "run.compiled",
+        "run.executed",
+        "job.completed",
+    ]
+    assert len(ok(cloud.client.get(f"/v1/jobs/{job_id}/logs"))["logs"]) == 5
+    assert job_id in [job["id"] for job in ok(cloud.client.get("/v1/jobs?status=completed"))]
+
+
+@pytest.mark.parametrize(
+    ("qasm", "ideal"),
+    [(ghz_qasm(5), {"00000", "11111"}), (bernstein_vazirani("10110"), {"10110"}), (fourier_and_back(8, 77), {f"{77:08b}"})],
+    ids=["ghz", "bernstein-vazirani", "fourier"],
+)
+def test_a_noisy_device_gives_the_ideal_outcomes_first_and_others_too(cloud, qasm, ideal):
+    job_id = cloud.run(cloud.create(qasm=qasm), backend="fake_fez", shots=4_096, seed=11)
+    result = cloud.result(job_id)
+    assert sum(result["counts"].values()) == 4_096
+    assert set(list(result["counts"])[: len(ideal)]) == ideal
+    assert len(result["counts"]) > len(ideal)
+    provenance = result["provenance"]
+    assert provenance["source_qasm"] == qasm
+    assert provenance["compiled"]["qasm"].startswith("OPENQASM 3")
+    assert provenance["compiled"]["physical_qubits"]
+    assert provenance["calibration"]["taken_at"]
+    assert provenance["options"]["seed"] == 11
+    assert {"qiskit", "qiskit-aer", "ketbase"} <= set(provenance["sdk"])
+
+
+def test_one_idempotency_key_makes_one_job(cloud):
+    circuit_id = cloud.create(**ghz_json(2))
+    jobs = {cloud.run(circuit_id, key="once", shots=10) for _ in range(2)}
+    assert len(jobs) == 1
+    cloud.result(jobs.pop())
+
+
+def test_the_backends_count_what_ran_on_them(cloud):
+    cloud.result(cloud.run(cloud.create(**ghz_json(2)), backend="aer", shots=10))
+    assert {"aer", "fake_fez"} <= {backend["id"] for backend in ok(cloud.client.get("/v1/backends"))}
+    assert ok(cloud.client.get("/v1/backends/aer/status"))["performance"]["circuits_today"] >= 1
