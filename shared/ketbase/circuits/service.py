@@ -1,7 +1,7 @@
 """Keeps an organisation's circuits."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from ketbase.accounts.types import Caller
@@ -27,7 +27,8 @@ _TRIES = 5
 class Circuits:
     """What can be done with circuits without running them."""
 
-    def __init__(self, store: CircuitStore, language: CircuitLanguage, clock: Clock):
+    def __init__(self, store: CircuitStore, language: Callable[[], CircuitLanguage], clock: Clock):
+        """Wire it; `language` is only asked for where there is text to read or write: few functions carry it."""
         self._store = store
         self._language = language
         self._clock = clock
@@ -38,7 +39,7 @@ class Circuits:
         Raises:
             InvalidCircuitError: the OpenQASM cannot be read, or `initial_values` do not fit the parameters.
         """
-        definition = body.definition() if body.qasm is None else self._language.parse(body.qasm)
+        definition = body.definition() if body.qasm is None else self._language().parse(body.qasm)
         now = self._clock.now()
         circuit = Circuit(
             id=new_id("circuit"),
@@ -111,7 +112,7 @@ class Circuits:
             NotFoundError: `CIRCUIT_NOT_FOUND`.
             InvalidCircuitError: `NOT_EXPRESSIBLE` in that version.
         """
-        return self._language.export(self.get(caller, circuit_id).circuit_definition, version)
+        return self._language().export(self.get(caller, circuit_id).circuit_definition, version)
 
     def diagram(self, caller: Caller, circuit_id: str, form: Literal["svg", "text"]) -> str:
         """Draw a circuit.
@@ -120,7 +121,7 @@ class Circuits:
             NotFoundError: `CIRCUIT_NOT_FOUND`.
             InvalidCircuitError: `CIRCUIT_TOO_COMPLEX` to be looked at.
         """
-        return self._language.draw(self.get(caller, circuit_id).circuit_definition, form)
+        return self._language().draw(self.get(caller, circuit_id).circuit_definition, form)
 
     def _summary(self, caller: Caller, circuit_id: str) -> CircuitSummary:
         summary = self._store.summary(caller.organization_id, circuit_id)

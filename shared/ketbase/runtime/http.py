@@ -130,7 +130,12 @@ def lambda_handler(router: APIRouter) -> Callable[[dict[str, Any], Any], Any]:
     """Make the Lambda handler of one route, with everything that it calls wired."""
     wiring.warm()
     serve = Mangum(application(router), lifespan="off")
-    return observability.traced(cast(Callable[[dict[str, Any], Any], Any], serve))
+
+    def handler(event: dict[str, Any], context: Any) -> Any:
+        """Serve one request; a function, for the tracer asks for a name."""
+        return serve(event, context)
+
+    return observability.traced(handler)
 
 
 def _on_error(_request: Request, problem: Exception) -> Response:

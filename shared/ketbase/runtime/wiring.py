@@ -136,7 +136,7 @@ def accounts() -> Accounts:
 @functools.cache
 def circuits() -> Circuits:
     """The circuits."""
-    return Circuits(CircuitStore(records(), blobs()), language(), clock())
+    return Circuits(CircuitStore(records(), blobs()), language, clock())
 
 
 @functools.cache

@@ -17,7 +17,7 @@ def blobs():
 @pytest.fixture
 def circuits(tmp_path, blobs):
     clock = TurnedClock()
-    return Circuits(CircuitStore(SqliteRecords(tmp_path / "r.db", clock), blobs), FakeLanguage(), clock)
+    return Circuits(CircuitStore(SqliteRecords(tmp_path / "r.db", clock), blobs), FakeLanguage, clock)
 
 
 def bell(name="Bell", tags=()):
