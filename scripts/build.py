@@ -25,7 +25,7 @@ UV = ROOT / ".uv/bin/uv"
 SAM_BIN = ROOT / ".venv-sam/bin"
 BUILD = ROOT / ".build"
 REQUIREMENTS = BUILD / "requirements"
-IMAGE = BUILD / "image"
+IMAGE = BUILD / "image/task"
 RUNTIME = BUILD / "runtime"
 SAM_BUILD = ROOT / ".aws-sam/build"
 
@@ -169,7 +169,10 @@ def has_docker() -> bool:
 
 
 def build_image_packages() -> None:
-    """Install the image's packages, as infra/Dockerfile does."""
+    """Install the image's packages, as infra/Dockerfile does.
+
+    They lie so deep that qiskit_aer, when it looks for a checkout three folders up, does not take ours for its own.
+    """
     shutil.rmtree(IMAGE, ignore_errors=True)
     install(IMAGE, "--requirement", REQUIREMENTS / "image.txt")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ketbase.adapters.clock import SystemClock
 from ketbase.local.asl import StateMachineExecution
 from ketbase.local.task import TaskError
 from ketbase.local.template import read_template
@@ -36,7 +37,7 @@ class Functions:
 
 def execute(functions: Functions, request: pytest.FixtureRequest) -> Any:
     definition = read_template(ROOT).workflows["run"]
-    return StateMachineExecution("run", request.node.name, definition, REFERENCE, functions).run()
+    return StateMachineExecution("run", request.node.name, definition, REFERENCE, functions, SystemClock()).run()
 
 
 def test_a_run_compiles_executes_and_collects(request: pytest.FixtureRequest) -> None:

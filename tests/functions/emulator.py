@@ -17,7 +17,7 @@ from tests.template import Function
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / ".aws-sam/build"
-IMAGE = ROOT / ".build/image"
+IMAGE = ROOT / ".build/image/task"
 RUNTIME = ROOT / ".build/runtime"
 LAYERS = (ARTIFACTS / "CoreLayer/python", ARTIFACTS / "WebLayer/python")
 _EMULATOR = "samcli/local/rapid/aws-lambda-rie-x86_64"
@@ -97,7 +97,9 @@ def emulated(function: Function, settings: Mapping[str, str], scratch: Path) -> 
         f"127.0.0.1:{port}",
         "--runtime-api-address",
         f"127.0.0.1:{runtime_port}",
-        *(str(interpreter), "-S", "-I", str(Path(__file__).with_name("bootstrap.py")), function.handler),
+        *(str(interpreter), "-S", "-I"),
+        *([] if function.image else ["-B"]),  # what is deployed stays as it was built
+        *(str(Path(__file__).with_name("bootstrap.py")), function.handler),
     ]
     log = scratch / f"{function.name}.log"
     with log.open("wb") as output:
