@@ -68,7 +68,11 @@ class Cloud(User):
         logs = self.aws("logs")
         pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/ketbase/")
         groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
-        pages = [page for group in groups for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group)]
+        pages = [
+            page
+            for group in groups
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        ]
         return "\n".join(event["message"] for page in pages for event in page["events"])
 
     def _deploy(self, folder: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ All resources are those of template.yaml, with its roles, settings, routes and w
   uploaded is the start command. The layers are there, but empty.
 - The HTTP API's OpenAPI body, which the emulator does not read, becomes a resource for each route and integration.
 - Alarms over metric math are left out: the emulator knows none.
+- Numbers in mappings are text, which CloudFormation makes of them wherever they become a setting.
 """
 
 import io
@@ -35,6 +36,10 @@ def upload(s3: Any, scratch: Path, calls: Path) -> str:
     s3.create_bucket(Bucket=BUCKET)
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     template = yaml_parse((ARTIFACTS / "template.yaml").read_text())
+    template["Mappings"]["Compute"] = {
+        size: {name: str(number) for name, number in limits.items()}
+        for size, limits in template["Mappings"]["Compute"].items()
+    }
     resources = template["Resources"]
     for name in [name for name, resource in resources.items() if _is_metric_math(resource)]:
         del resources[name]
@@ -107,7 +112,10 @@ def _start_command(name: str, scratch: Path, calls: Path) -> str:
     }
     exports = [f"export {variable}={shlex.quote(str(value))}" for variable, value in settings.items()]
     interpreter = Path(sys.executable).resolve()  # outside the environment, whose packages no function may see
-    start = shlex.join(["exec", str(interpreter), "-S", "-I", str(_WITNESS)])
+    options = (
+        ["-S", "-I"] if functions()[name].image else ["-S", "-I", "-B"]
+    )  # what is deployed stays as it was built
+    start = shlex.join(["exec", str(interpreter), *options, str(_WITNESS)])
     return "\n".join(["#!/bin/sh", *exports, start, ""])
 
 

@@ -47,7 +47,10 @@ def test_the_installation_is_ready(cloud):
 
 
 def test_nobody_enters_without_a_key(cloud):
-    assert cloud.client.get("/v1/circuits", headers={"X-API-Key": "qsk_dev_000000000000000000000000"}).status_code == 401
+    assert (
+        cloud.client.get("/v1/circuits", headers={"X-API-Key": "qsk_dev_000000000000000000000000"}).status_code
+        == 401
+    )
 
 
 def test_a_circuit_is_kept_listed_changed_drawn_and_deleted(cloud):
@@ -81,7 +84,11 @@ def test_a_run_goes_from_the_doorbell_to_its_result(cloud):
 
 @pytest.mark.parametrize(
     ("qasm", "ideal"),
-    [(ghz_qasm(5), {"00000", "11111"}), (bernstein_vazirani("10110"), {"10110"}), (fourier_and_back(8, 77), {f"{77:08b}"})],
+    [
+        (ghz_qasm(5), {"00000", "11111"}),
+        (bernstein_vazirani("10110"), {"10110"}),
+        (fourier_and_back(8, 77), {f"{77:08b}"}),
+    ],
     ids=["ghz", "bernstein-vazirani", "fourier"],
 )
 def test_a_noisy_device_gives_the_ideal_outcomes_first_and_others_too(cloud, qasm, ideal):
