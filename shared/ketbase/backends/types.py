@@ -55,6 +55,7 @@ class CompiledCircuit(Model):
         layout: for each qubit of the submitted circuit, in order, the physical qubit it starts on.
         registers: the classical registers, first declared first; the first one is rightmost in a bitstring.
         backend: where it can run.
+        n_qubits: how many qubits the submitted circuit has.
         sdk: versions of the packages that made it.
     """
 

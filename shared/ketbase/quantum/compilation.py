@@ -194,15 +194,21 @@ def _unsupported(backend: str, reason: str, **details: object) -> InvalidCircuit
 
 
 def _transpiled(circuit: QuantumCircuit, backend: str, seed: int, optimization_level: int) -> QuantumCircuit:
-    try:
-        return transpile(
-            circuit,
-            target=devices.usable(backend),
-            seed_transpiler=seed,
-            optimization_level=optimization_level,
-        )
-    except QiskitError as problem:
-        raise _unsupported(backend, f"cannot run this circuit: {problem.message}") from problem
+    """Place and route around dead couplers; a circuit too large for that takes the whole device."""
+    reason = ""
+    for target in (devices.usable(backend), devices.device(backend).target):
+        try:
+            return transpile(
+                circuit,
+                target=target,
+                seed_transpiler=seed,
+                optimization_level=optimization_level,
+                # Level 0 would take qubits 0, 1, 2, … even where dead couplers cut them off from each other.
+                layout_method="sabre" if optimization_level == 0 else None,
+            )
+        except QiskitError as problem:
+            reason = problem.message
+    raise _unsupported(backend, f"cannot run this circuit: {reason}")
 
 
 def _gate_counts(circuit: QuantumCircuit) -> dict[str, int]:

@@ -14,8 +14,10 @@ from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.errors import ExecutionError, InvalidCircuitError, NotFoundError
 from ketbase.quantum.build import circuit_of
 from ketbase.quantum.describe import definition_of
+from ketbase.quantum.devices import device
 from ketbase.quantum.methods import choose
 from ketbase.quantum.openqasm3 import read
+from ketbase.quantum.programs import from_bytes
 from ketbase.quantum.simulators import AerProvider
 
 from .circuits import definitions
@@ -180,15 +182,17 @@ def test_a_compiled_circuit_survives_json() -> None:
     assert ran[0] == ran[1]
 
 
-def test_routing_crosses_no_dead_coupler() -> None:
-    from ketbase.quantum.devices import device
-    from ketbase.quantum.programs import from_bytes
-
-    program = from_bytes(compiled(brickwork(40, 2), "fake_marrakesh").program)
-    errors = device("fake_marrakesh").target["cz"]
+@pytest.mark.parametrize("level", [0, 1])
+def test_routing_crosses_no_dead_coupler(level: int) -> None:
+    program = from_bytes(compiled(ghz(110), "fake_torino", level=level).program)
+    errors = device("fake_torino").target["cz"]
     used = [tuple(program.find_bit(q).index for q in i.qubits) for i in program.data if i.name == "cz"]
-    assert used
+    assert len(used) >= 109
     assert all(errors[pair].error < 1 for pair in used)
+
+
+def test_a_circuit_as_large_as_the_device_is_routed_somehow() -> None:
+    assert len(compiled(ghz(133), "fake_torino").physical_qubits) == 133
 
 
 def parametric() -> CircuitDefinition:
