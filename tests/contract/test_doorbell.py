@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 import pytest
+
 from ketbase.adapters.doorbell.local import LocalDoorbell
 from ketbase.adapters.doorbell.sqs import SqsDoorbell
 from ketbase.ports.doorbell import Doorbell
-
 from tests.servers import aws
 
 QUEUES = itertools.count()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ketbase.adapters.records.dynamodb import DynamoRecords
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.ports.records import (
@@ -27,7 +28,6 @@ from ketbase.ports.records import (
     Update,
     Write,
 )
-
 from tests.fakes import TurnedClock
 from tests.servers import create_table
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
 from ketbase.adapters.records.dynamodb import DynamoRecords
 from ketbase.adapters.records.retries import ATTEMPTS
 from ketbase.ports.records import (
@@ -23,7 +24,6 @@ from ketbase.ports.records import (
     Update,
     Write,
 )
-
 from tests.fakes import TurnedClock
 from tests.servers import aws
 

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
+
 from ketbase.adapters.clock import SystemClock
 from ketbase.adapters.records.dynamodb import DynamoRecords
 from ketbase.adapters.records.sqlite import SqliteRecords
@@ -26,12 +28,11 @@ from ketbase.ports.records import (
     Update,
     Write,
 )
-
 from tests.servers import aws
 
 WRITERS = 8
 TURNS = 20
-CEILING = 100
+CEILING = 99
 BUDGET = Key("org#1", "budget")
 
 
@@ -158,22 +159,28 @@ def test_a_query_of_the_file_never_sees_half_a_write(tmp_path: Path) -> None:
     records.close()
 
 
-def reserve_in_a_process(path: Path, writer: int) -> None:
-    reserve_again_and_again(SqliteRecords(path, SystemClock()), writer)
+def reserve_in_a_process(path: Path, start: Barrier, writer: int) -> None:
+    start.wait()
+    records = SqliteRecords(path, SystemClock())
+    for turn in range(300):
+        records.write(Update(BUDGET, add={"n": 1}), Put(Item(Key("log", f"{writer}-{turn}"), {})))
+    reserve_again_and_again(records, writer)
 
 
 def test_racing_processes_share_one_file(tmp_path: Path) -> None:
     """They also make the file, all at the same moment."""
     path = tmp_path / "new folder" / "records.sqlite"
     fresh = multiprocessing.get_context("spawn")
-    writers = [fresh.Process(target=reserve_in_a_process, args=(path, n)) for n in range(4)]
+    start = fresh.Barrier(4)
+    writers = [fresh.Process(target=reserve_in_a_process, args=(path, start, n)) for n in range(4)]
     for process in writers:
         process.start()
     for process in writers:
         process.join(60)
     assert [process.exitcode for process in writers] == [0] * len(writers)
     records = SqliteRecords(path, SystemClock())
-    assert value(records, BUDGET, "reserved") == CEILING // 3 * 3
+    assert value(records, BUDGET, "n") == 1200 == records.count("log")
+    assert value(records, BUDGET, "reserved") == CEILING
     assert records.count("org#1", prefix="job#") == CEILING // 3
     records.close()
 
