@@ -77,3 +77,22 @@ check: .venv/.synced check-infra ## Lint, types, import contracts, template, sta
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+# --- Tests ---
+
+.PHONY: test
+test: check build ## Run everything that the continuous integration runs
+	@.venv/bin/pytest tests/unit tests/contract -n 2 --dist loadfile
+	@.venv/bin/pytest tests/architecture tests/functions tests/e2e
+
+.PHONY: verify-01
+verify-01: .venv/.synced ## Prove the foundation at length: many kills
+	@.venv/bin/pytest tests/e2e -m verify_01
+
+.PHONY: bench
+bench: .venv/.synced ## Measure time added to a simulation, and requests per second
+	@PYTHONPATH=. .venv/bin/python benchmarks/foundation.py
+
+.PHONY: openapi
+openapi: .venv/.synced ## Write the OpenAPI document from the routes
+	@.venv/bin/python -m ketbase.local.openapi

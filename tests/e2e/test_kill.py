@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2 as httpx
+import pytest
 
 from tests.e2e.circuits import ghz_json
 from tests.e2e.stack import running_stack
@@ -13,7 +14,8 @@ from tests.e2e.stack import running_stack
 JOBS, KILLS = 50, 5
 
 
-def test_every_accepted_job_completes_exactly_once_over_five_kills(tmp_path):
+@pytest.mark.parametrize("times", [1, *(pytest.param(n, marks=pytest.mark.verify_01) for n in range(2, 7))])
+def test_every_accepted_job_completes_exactly_once_over_five_kills(tmp_path, times):
     with running_stack(tmp_path / "data") as stack:
         circuit_id = stack.create(**ghz_json(5))
         accepted: dict[str, str] = {}
