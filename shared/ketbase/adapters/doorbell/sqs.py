@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-_LONGEST_POLL_S = 20
+_LONGEST_POLL_S = 5
+"""SQS allows 20, but a client's read timeout must be longer than a poll."""
+
 _MOST_MESSAGES = 10
 
 _LOG = logging.getLogger(__name__)
