@@ -26,7 +26,7 @@ class QiskitLanguage:
 
         Raises:
             InvalidCircuitError: `INVALID_QASM`, `CIRCUIT_TOO_LARGE` or `CIRCUIT_TOO_COMPLEX`.
-            SandboxUnavailableError: the reader does not start.
+            UnavailableError: the reader does not start.
         """
         return CircuitDefinition.model_validate(self._ask("parse", qasm=qasm))
 
@@ -35,7 +35,7 @@ class QiskitLanguage:
 
         Raises:
             InvalidCircuitError: `NOT_EXPRESSIBLE`, say free parameters or control flow in OpenQASM 2.
-            SandboxUnavailableError: the writer does not start.
+            UnavailableError: the writer does not start.
         """
         return str(self._ask("export", definition=definition.model_dump(mode="json"), version=version))
 
@@ -44,7 +44,7 @@ class QiskitLanguage:
 
         Raises:
             InvalidCircuitError: `CIRCUIT_TOO_COMPLEX` where the picture would be too large.
-            SandboxUnavailableError: the drawer does not start.
+            UnavailableError: the drawer does not start.
         """
         return str(self._ask("draw", definition=definition.model_dump(mode="json"), form=form))
 

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any, cast
 
-from ketbase.errors import KetbaseError
+from ketbase.errors import UnavailableError
 
 MAX_SECONDS = 5
 """Wall time, and processor time, that one request may take."""
@@ -47,12 +47,6 @@ class RefusedError(Exception):
         self.details = details
 
 
-class SandboxUnavailableError(KetbaseError):
-    """The process that children are made from does not start."""
-
-    status = 503
-
-
 class Sandbox:
     """Answers requests in children of a process that has the SDK imported, so that each costs milliseconds.
 
@@ -86,7 +80,7 @@ class Sandbox:
         Raises:
             RefusedError: the task refused its arguments.
             SandboxError: the child reached a limit or crashed.
-            SandboxUnavailableError: no child could be made.
+            UnavailableError: no child could be made.
         """
         ours, theirs = socket.socketpair()
         with ours:
@@ -152,7 +146,7 @@ class Sandbox:
         return said["answer"]
 
 
-def _unavailable() -> SandboxUnavailableError:
-    return SandboxUnavailableError(
+def _unavailable() -> UnavailableError:
+    return UnavailableError(
         "QUANTUM_ROOM_UNAVAILABLE", "the process that reads circuits did not start; try again in a moment"
     )
