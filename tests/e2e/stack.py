@@ -84,7 +84,11 @@ class Stack(User):
             if self._process.poll() is not None:
                 break
             time.sleep(0.05)
-        raise AssertionError(f"the stack does not start:\n{Path(self.log.name).read_text()[-3_000:]}")
+        raise AssertionError(f"the stack does not start:\n{self.log_text()[-3_000:]}")
+
+    def log_text(self) -> str:
+        """What the server has printed so far."""
+        return Path(self.log.name).read_text()
 
     def kill(self) -> None:
         """End the server as a power cut would, and only the server: its workers have to notice."""

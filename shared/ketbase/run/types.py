@@ -29,7 +29,7 @@ class RunOptions(Model):
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
     parameters: dict[str, float] = Field(default_factory=dict)
     noise: bool = True
-    optimization_level: Annotated[int, Field(ge=0, le=3)] = 1
+    optimization_level: Annotated[int, Field(ge=0, le=3)] = 2
 
 
 class RunCircuit(RunOptions):
