@@ -1,6 +1,7 @@
 """Circuits with a certain answer, as users would write them."""
 
 import math
+import random
 
 
 def ghz_json(n_qubits: int) -> dict:
@@ -35,3 +36,14 @@ def bernstein_vazirani(secret: str) -> str:
     lines += [f"h q[{q}];" for q in range(n)]
     lines += [f"measure q[{q}] -> c[{q}];" for q in range(n)]
     return "\n".join([*lines, ""])
+
+
+def entangled(n_qubits: int, layers: int) -> str:
+    """Without structure that a simulator could use: as slow as its size says."""
+    chance = random.Random(n_qubits)
+    lines = []
+    for _ in range(layers):
+        order = chance.sample(range(n_qubits), n_qubits)
+        lines += [f"t q[{q}]; h q[{q}];" for q in order]
+        lines += [f"cz q[{a}], q[{b}];" for a, b in zip(order[::2], order[1::2], strict=False)]
+    return "\n".join(["OPENQASM 3.0;", 'include "stdgates.inc";', f"qubit[{n_qubits}] q;", *lines, ""])

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,17 @@ class Cloud(User):
         """Call a function, given by its logical id, as a schedule does."""
         answer = self.aws("lambda").invoke(FunctionName=self.names[function], Payload=b"{}")
         return json.loads(answer["Payload"].read())
+
+    def execution(self, job: Mapping[str, Any]) -> str:
+        """The ARN of the execution that runs a job."""
+        machine = self.outputs["RunStateMachineArn"]
+        return f"{machine.replace(':stateMachine:', ':execution:')}:{job['id']}-{job['attempt']}"
+
+    def give(self, function: str, **settings: str) -> None:
+        """Change some settings of a function, as an operator might."""
+        client, name = self.aws("lambda"), self.names[function]
+        given = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": given | settings})
 
     def calls(self) -> list[dict[str, Any]]:
         """All AWS calls of all functions until now; see `witness.py`."""

@@ -11,6 +11,22 @@ from tests.e2e.permissions import Grant, Need, grants, needs
 
 _POLLS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _TRACES = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+_WORKFLOW_TRACES = (*_TRACES, "xray:GetSamplingRules", "xray:GetSamplingTargets")
+"""https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.html"""
+_DELIVERS_LOG = tuple(
+    f"logs:{action}"
+    for action in (
+        "CreateLogDelivery",
+        "GetLogDelivery",
+        "UpdateLogDelivery",
+        "DeleteLogDelivery",
+        "ListLogDeliveries",
+        "PutResourcePolicy",
+        "DescribeResourcePolicies",
+        "DescribeLogGroups",
+    )
+)
+"""https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"""
 _WRITES_LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
@@ -103,8 +119,8 @@ class Roles:
             for state in json.loads(machine["definition"])["States"].values():
                 need = Need("lambda:InvokeFunction", state["Parameters"]["FunctionName"])
                 yield Use(listed["name"], role, need)
-            for action in _TRACES:
-                yield Use(f"the tracing of {listed['name']}", role, Need(action, "*"))
+            for action in (*_WORKFLOW_TRACES, *_DELIVERS_LOG):
+                yield Use(f"{listed['name']}, tracing and logging", role, Need(action, "*"))
 
     def _scheduling(self) -> Iterator[Use]:
         scheduler = self._cloud.aws("scheduler")

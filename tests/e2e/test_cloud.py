@@ -4,12 +4,22 @@ Everything runs on this machine, in an emulator of AWS that deploys template.yam
 from AWS. Each function has the settings, the role and the wiring that the template gives it.
 """
 
+import time
+
 import pytest
 
-from tests.e2e.circuits import bernstein_vazirani, fourier_and_back, ghz_json, ghz_qasm
+from tests.e2e.circuits import bernstein_vazirani, entangled, fourier_and_back, ghz_json, ghz_qasm
 from tests.e2e.cloud import running_cloud
 from tests.e2e.roles import Roles
 from tests.template import functions
+
+# What a role needs where things go wrong in a way that no test here brings about.
+RARELY = {
+    ("CircuitsRole", "s3:ListBucket"): "S3 answers 403, not 404, for a missing object without it",
+    ("JobsRole", "s3:ListBucket"): "the same",
+    ("RunRole", "s3:ListBucket"): "the same",
+    ("JobsRole", "states:DescribeExecution"): "an execution that ended while its job was being cancelled",
+}
 
 pytestmark = pytest.mark.xdist_group("cloud")
 
@@ -106,6 +116,61 @@ def test_a_noisy_device_gives_the_ideal_outcomes_first_and_others_too(cloud, qas
     assert {"qiskit", "qiskit-aer", "ketbase"} <= set(provenance["sdk"])
 
 
+def started(cloud):
+    """Submit something slow, and give the job as soon as it runs."""
+    job_id = cloud.run(cloud.create(qasm=entangled(20, 8)), shots=100)
+    deadline = time.monotonic() + 30
+    while (job := ok(cloud.client.get(f"/v1/jobs/{job_id}")))["status"] != "running":
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+    return job
+
+
+def test_a_running_job_can_be_cancelled_and_its_execution_ends(cloud):
+    job = started(cloud)
+    assert ok(cloud.client.post(f"/v1/jobs/{job['id']}/cancel"))["status"] == "cancelled"
+    execution = cloud.aws("stepfunctions").describe_execution(executionArn=cloud.execution(job))
+    assert execution["status"] == "ABORTED"
+
+
+def test_a_job_whose_execution_died_is_run_again(cloud):
+    cloud.give("OpsSweepFunction", KETBASE_SWEEP_GRACE_S="0")
+    job = started(cloud)
+    cloud.aws("stepfunctions").stop_execution(executionArn=cloud.execution(job))
+    cloud.invoke("OpsSweepFunction")
+    again = cloud.wait(job["id"])
+    assert again["status"] == "completed"
+    assert again["attempt"] == 2
+
+
+def test_a_job_that_was_never_started_is_started_by_the_sweeper(cloud):
+    cloud.give("OpsSweepFunction", KETBASE_SWEEP_GRACE_S="0")
+    machines = cloud.outputs["RunStateMachineArn"].removesuffix("run")
+    cloud.give("JobsDispatchFunction", KETBASE_STATE_MACHINE_ARN=machines + "missing-{workflow}")
+    job = started(cloud)
+    cloud.give("JobsDispatchFunction", KETBASE_STATE_MACHINE_ARN=machines + "{workflow}")
+    cloud.invoke("OpsSweepFunction")
+    done = cloud.wait(job["id"])
+    assert done["status"] == "completed"
+    assert done["attempt"] == 1
+
+
+def test_a_job_that_runs_too_long_is_stopped_by_the_sweeper(cloud):
+    job = started(cloud)
+    cloud.give("OpsSweepFunction", KETBASE_SWEEP_GRACE_S="0", KETBASE_JOB_DEADLINE_S="0")
+    cloud.invoke("OpsSweepFunction")
+    cloud.give("OpsSweepFunction", KETBASE_JOB_DEADLINE_S="3600")
+    assert ok(cloud.client.get(f"/v1/jobs/{job['id']}"))["error"]["code"] == "JOB_TIMED_OUT"
+    execution = cloud.aws("stepfunctions").describe_execution(executionArn=cloud.execution(job))
+    assert execution["status"] == "ABORTED"
+
+
+def test_a_run_that_the_simulator_refuses_fails_with_its_reason(cloud):
+    job = cloud.wait(cloud.run(cloud.create(qasm=entangled(30, 6)), shots=10))
+    assert job["status"] == "failed"
+    assert job["error"]["code"] == "INSUFFICIENT_MEMORY"
+
+
 def test_one_idempotency_key_makes_one_job(cloud):
     circuit_id = cloud.create(**ghz_json(2))
     jobs = {cloud.run(circuit_id, key="once", shots=10) for _ in range(2)}
@@ -117,3 +182,21 @@ def test_the_backends_count_what_ran_on_them(cloud):
     cloud.result(cloud.run(cloud.create(**ghz_json(2)), backend="aer", shots=10))
     assert {"aer", "fake_fez"} <= {backend["id"] for backend in ok(cloud.client.get("/v1/backends"))}
     assert ok(cloud.client.get("/v1/backends/aer/status"))["performance"]["circuits_today"] >= 1
+
+
+def test_aws_may_do_in_each_roles_name_what_it_has_to(cloud):
+    roles = Roles(cloud)
+    uses = roles.in_their_name()
+    assert {use.who for use in uses} >= {"Lambda's log", "Lambda's poller", "ketbase-dev-run"}
+    assert not (refused := roles.refused(uses)), listed(refused)
+
+
+def test_every_function_that_needs_aws_was_heard(cloud):
+    silent = {"DocsOpenapiFunction", "DocsShowFunction", "OpsHealthFunction"}
+    assert {use.who for use in Roles(cloud).called()} == functions().keys() - silent
+
+
+def test_no_role_may_do_what_nothing_does(cloud):
+    roles = Roles(cloud)
+    idle = roles.idle(roles.called() | roles.in_their_name())
+    assert not {(role, grant.action) for role, grant in idle} - RARELY.keys()
