@@ -77,5 +77,7 @@ def traced[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
         return handler
     from aws_lambda_powertools import Tracer
 
-    wrapped: Callable[P, R] = Tracer(service="ketbase").capture_lambda_handler(handler, capture_response=False)
+    wrapped: Callable[P, R] = Tracer(service="ketbase", patch_modules=("botocore",)).capture_lambda_handler(
+        handler, capture_response=False
+    )
     return wrapped
