@@ -1,6 +1,7 @@
 """GET /v1/backends: list backends."""
 
 from fastapi import APIRouter
+
 from ketbase.backends.views import Availability, BackendView
 from ketbase.runtime.http import Listing, lambda_handler, requires
 from ketbase.runtime.wiring import backends

@@ -1,6 +1,7 @@
 """GET /v1/backends/{backend_id}/status: how a backend is doing."""
 
 from fastapi import APIRouter
+
 from ketbase.backends.views import BackendStatus
 from ketbase.runtime.http import Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import backends

@@ -1,6 +1,7 @@
 """POST /v1/circuits: keep a circuit."""
 
 from fastapi import APIRouter
+
 from ketbase.circuits.types import Circuit, CreateCircuit
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import circuits

@@ -1,6 +1,7 @@
 """DELETE /v1/circuits/{circuit_id}: take a circuit away."""
 
 from fastapi import APIRouter
+
 from ketbase.runtime.http import Caller, lambda_handler, requires
 from ketbase.runtime.wiring import circuits
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
+
 from ketbase.runtime.http import Caller, lambda_handler, requires
 from ketbase.runtime.wiring import circuits
 

@@ -1,6 +1,7 @@
 """GET /v1/circuits/{circuit_id}: read a circuit."""
 
 from fastapi import APIRouter
+
 from ketbase.circuits.types import Circuit
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import circuits

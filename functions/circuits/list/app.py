@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+
 from ketbase.circuits.types import CircuitSummary
 from ketbase.paging import PageRequest
 from ketbase.runtime.http import Caller, Listing, lambda_handler, paged, requires

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
+
 from ketbase.runtime.http import Caller, lambda_handler, requires
 from ketbase.runtime.wiring import circuits
 

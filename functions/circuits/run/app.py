@@ -1,6 +1,7 @@
 """POST /v1/circuits/{circuit_id}/run: run a circuit on a backend."""
 
 from fastapi import APIRouter
+
 from ketbase.jobs.types import Submission
 from ketbase.run.types import RunCircuit
 from ketbase.runtime.http import Caller, Envelope, IdempotencyKey, lambda_handler, requires

@@ -1,6 +1,7 @@
 """PATCH /v1/circuits/{circuit_id}: change what is said about a circuit."""
 
 from fastapi import APIRouter
+
 from ketbase.circuits.types import CircuitSummary, UpdateCircuit
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import circuits

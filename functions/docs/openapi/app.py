@@ -1,6 +1,7 @@
 """GET /openapi.json: the description of the whole API."""
 
 from fastapi import APIRouter, Response
+
 from ketbase.runtime.docs import openapi_document
 from ketbase.runtime.http import lambda_handler
 

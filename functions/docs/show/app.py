@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+
 from ketbase.runtime.docs import documentation_page
 from ketbase.runtime.http import lambda_handler
 

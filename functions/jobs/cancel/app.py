@@ -1,6 +1,7 @@
 """POST /v1/jobs/{job_id}/cancel: cancel a job."""
 
 from fastapi import APIRouter
+
 from ketbase.jobs.types import Cancellation
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import jobs

@@ -1,6 +1,7 @@
 """GET /v1/jobs/{job_id}: where a job stands."""
 
 from fastapi import APIRouter
+
 from ketbase.jobs.types import Job
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import jobs

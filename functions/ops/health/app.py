@@ -1,6 +1,7 @@
 """GET /health: the process is up."""
 
 from fastapi import APIRouter
+
 from ketbase.runtime import wiring
 from ketbase.runtime.http import Envelope, lambda_handler
 from ketbase.runtime.ops import Health

@@ -1,6 +1,7 @@
 """GET /ready: everything that this installation needs answers."""
 
 from fastapi import APIRouter, Response
+
 from ketbase.runtime import wiring
 from ketbase.runtime.http import Envelope, lambda_handler
 from ketbase.runtime.ops import Readiness, look

@@ -1,9 +1,9 @@
 import pytest
+
 from ketbase.accounts.service import Accounts, new_key
 from ketbase.accounts.types import Caller
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.errors import InvalidError, UnauthenticatedError
-
 from tests.fakes import TurnedClock
 
 

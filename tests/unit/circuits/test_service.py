@@ -1,11 +1,11 @@
 import pytest
+
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.circuits.service import Circuits, group_parameters
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit, InitialValues, UpdateCircuit
 from ketbase.errors import InvalidCircuitError, NotFoundError
 from ketbase.paging import PageRequest
-
 from tests.fakes import ALICE, BOB, DictBlobs, FakeLanguage, TurnedClock
 
 

@@ -3,9 +3,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from ketbase.circuits.gates import GATES
 from ketbase.circuits.types import CircuitDefinition, CreateCircuit, Gate, Metadata
-from pydantic import ValidationError
 
 
 def create(**body):

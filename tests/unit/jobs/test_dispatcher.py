@@ -1,11 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.jobs.dispatcher import Dispatcher
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import JobStatus, Priority
-
 from tests.fakes import FakeWorkflows, TurnedClock, new_job
 
 

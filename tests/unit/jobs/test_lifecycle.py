@@ -8,11 +8,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.errors import ConflictError
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobError, JobStatus, Priority, Progress
-
 from tests.fakes import TurnedClock, new_job
 
 ORGANIZATIONS = ("org_a", "org_b")

@@ -1,13 +1,13 @@
 from datetime import timedelta
 
 import pytest
+
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.jobs.dispatcher import Dispatcher
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.sweeper import MAX_ATTEMPTS, Sweeper
 from ketbase.jobs.types import JobStatus
 from ketbase.ports.workflows import ExecutionStatus
-
 from tests.fakes import FakeDoorbell, FakeWorkflows, TurnedClock, new_job
 
 

@@ -5,6 +5,8 @@ import json
 import pytest
 from fastapi import APIRouter
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
+
 from ketbase.accounts.types import Caller
 from ketbase.errors import ConflictError
 from ketbase.ports.records import BusyError
@@ -12,7 +14,6 @@ from ketbase.runtime import wiring
 from ketbase.runtime.http import Envelope, application, paged, requires
 from ketbase.runtime.middleware import MAX_BODY_BYTES
 from ketbase.runtime.settings import settings
-from pydantic import BaseModel
 
 
 class Body(BaseModel):
