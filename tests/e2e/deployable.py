@@ -7,6 +7,7 @@ All resources are those of template.yaml, with its roles, settings, routes and w
   uploaded is the start command. The layers are there, but empty.
 - The HTTP API's OpenAPI body, which the emulator does not read, becomes a resource for each route and integration.
 - Alarms over metric math are left out: the emulator knows none.
+- Nothing is encrypted on its way; `witness.py` says that it is, for the buckets' policies refuse what is not.
 - Numbers in mappings are text, which CloudFormation makes of them wherever they become a setting.
 """
 
@@ -20,11 +21,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.functions.emulator import ARTIFACTS, artifact
+from tests.servers import REGION
 from tests.template import functions
 
 BUCKET = "artifacts"
@@ -34,7 +37,6 @@ _WITNESS = Path(__file__).with_name("witness.py")
 def upload(s3: Any, scratch: Path, calls: Path) -> str:
     """Upload the stack's template and all that it names; returns the template's key."""
     s3.create_bucket(Bucket=BUCKET)
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     template = yaml_parse((ARTIFACTS / "template.yaml").read_text())
     template["Mappings"]["Compute"] = {
         size: {name: str(number) for name, number in limits.items()}
@@ -55,7 +57,8 @@ def upload(s3: Any, scratch: Path, calls: Path) -> str:
             case "AWS::Serverless::StateMachine":
                 definition = ARTIFACTS / properties["DefinitionUri"]
                 properties["DefinitionUri"] = _upload(s3, f"{name}.json", definition.read_bytes())
-    translated = transform(template, {}, SimpleNamespace(load=dict))
+    with patch.dict(os.environ, AWS_DEFAULT_REGION=REGION):  # the translator asks for it
+        translated = transform(template, {}, SimpleNamespace(load=dict))
     _spell_out_routes(translated["Resources"])
     _upload(s3, "template.json", json.dumps(translated).encode())
     return "template.json"

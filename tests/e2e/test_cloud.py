@@ -21,8 +21,6 @@ RARELY = {
     ("JobsRole", "states:DescribeExecution"): "an execution that ended while its job was being cancelled",
 }
 
-pytestmark = pytest.mark.xdist_group("cloud")
-
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory):

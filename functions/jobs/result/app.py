@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from ketbase.jobs.types import ResultLink
 from ketbase.run.types import RunResult
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import jobs
@@ -16,9 +17,10 @@ def get_result(
     job_id: str,
     wait: Annotated[int, Query(ge=0, le=20, description="Wait up to so many seconds for the job's end")] = 0,
     caller: Caller = requires("jobs:read"),
-) -> Envelope[RunResult]:
+) -> Envelope[RunResult | ResultLink]:
     """Read a completed job's counts, with all that is needed to repeat the run."""
-    return Envelope.of(RunResult.model_validate(jobs().result(caller, job_id, wait)))
+    result = jobs().result(caller, job_id, wait)
+    return Envelope.of(result if isinstance(result, ResultLink) else RunResult.model_validate(result))
 
 
 handler = lambda_handler(router)

@@ -9,13 +9,17 @@ from pydantic_core import from_json
 from ketbase.accounts.types import Caller
 from ketbase.errors import ConflictError, NotFoundError
 from ketbase.jobs.store import JobStore, blob_key
-from ketbase.jobs.types import Cancellation, Events, Job, JobStatus, LogLine, Logs
+from ketbase.jobs.types import Cancellation, Events, Job, JobStatus, LogLine, Logs, ResultLink
 from ketbase.paging import PageRequest, Slice, take
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.workflows import Workflows
 
+MAX_ANSWER_BYTES = 5_000_000
+"""A Lambda function answers with 6 MB at most; a larger result is given as a link where the store makes links."""
+
+_LINK_S = 900
 _FIRST_LOOK_S, _LONGEST_PAUSE_S = 0.02, 0.5
 
 
@@ -104,7 +108,7 @@ class Jobs:
         )
 
     def result(self, caller: Caller, job_id: str, wait_s: float = 0.0) -> object:
-        """Read a completed job's result.
+        """Read a completed job's result, or get a link to it where it is too large for an answer.
 
         Args:
             caller: whose job it is.
@@ -127,7 +131,13 @@ class Jobs:
                 status=job.status,
                 error=None if job.error is None else job.error.model_dump(mode="json"),
             )
-        return from_json(self._blobs.get(blob_key(job.reference, "result.json")))
+        key = blob_key(job.reference, "result.json")
+        info = self._blobs.info(key)
+        if info is not None and info.size > MAX_ANSWER_BYTES:
+            link = self._blobs.link(key, _LINK_S)
+            if link is not None:
+                return ResultLink(job_id=job.id, download_url=link, size_bytes=info.size, expires_in_s=_LINK_S)
+        return from_json(self._blobs.get(key))
 
     def _looks(self, seconds: float) -> Iterator[None]:
         """Pause and yield, in ever longer pauses, until `seconds` are over."""

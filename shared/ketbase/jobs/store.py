@@ -146,10 +146,27 @@ class JobStore:
         try:
             self._records.write(*writes)
         except ConditionFailedError:
-            if idempotency_key is None:
+            before = idempotency_key and self.submitted(job.organization_id, idempotency_key, fingerprint)
+            if not before:
                 raise
-            return self._submitted_before(job.organization_id, idempotency_key, fingerprint)
+            return before
         return job
+
+    def submitted(self, organization_id: str, idempotency_key: str, fingerprint: str) -> Job | None:
+        """Find the job that was submitted under an idempotency key, if one was.
+
+        Raises:
+            ConflictError: `IDEMPOTENCY_KEY_REUSED`, the key was used for another request.
+        """
+        entry = self._records.get(_idempotency(organization_id, idempotency_key))
+        if entry is None:
+            return None
+        if entry.values["fingerprint"] != fingerprint:
+            raise ConflictError(
+                "IDEMPOTENCY_KEY_REUSED",
+                "This Idempotency-Key was used for another request; take a new one for a new request.",
+            )
+        return self.get(organization_id, entry.values["job_id"])
 
     def start(self, job: Job, *, at_most_running: int, at_most_in_all: int) -> Job | None:
         """Move a waiting job to running, within the limits of its organisation and of the installation.
@@ -291,16 +308,6 @@ class JobStore:
             RUNNING_TOTAL, add={"running": step}, when=(AtMost("running", total - 1),) if limits else ()
         )
         return [tally, in_all]
-
-    def _submitted_before(self, organization_id: str, idempotency_key: str, fingerprint: str) -> Job:
-        entry = self._records.get(_idempotency(organization_id, idempotency_key))
-        job = None if entry is None else self.get(organization_id, entry.values["job_id"])
-        if entry is None or job is None or entry.values["fingerprint"] != fingerprint:
-            raise ConflictError(
-                "IDEMPOTENCY_KEY_REUSED",
-                "This Idempotency-Key was used for another request; take a new one for a new request.",
-            )
-        return job
 
     def _item(self, job: Job) -> Item:
         indexes = {Index.LISTING: Key(_listing(job.organization_id, job.status), job.id)}

@@ -177,6 +177,15 @@ class Submission(Model):
     estimated_start: Moment | None
 
 
+class ResultLink(Model):
+    """A result that is too large for an answer: fetch it from `download_url` within `expires_in_s` seconds."""
+
+    job_id: str
+    download_url: str
+    size_bytes: int
+    expires_in_s: int
+
+
 class Cancellation(Model):
     """The answer to a cancelled job."""
 

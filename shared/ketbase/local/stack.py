@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.adapters.workflows.local import LocalWorkflows
 from ketbase.local.metrics import PrometheusMeter
 from ketbase.local.runner import WorkflowRunner
@@ -15,6 +16,7 @@ from ketbase.local.workers import Workers
 from ketbase.runtime import observability, wiring
 
 _LISTEN_S = 5.0
+_PURGE_EVERY_S = 3_600
 _AFTER_FAILURE_S = 1.0
 
 
@@ -44,6 +46,10 @@ class LocalStack:
         schedules = {
             f.name: (f.every_s, steps[f.name]) for f in template.functions.values() if f.every_s is not None
         }
+        records = wiring.records()
+        if isinstance(records, SqliteRecords):
+            # What DynamoDB does by itself.
+            schedules["purge"] = (_PURGE_EVERY_S, lambda _event, _context: records.purge_expired())
         self._scheduler = Scheduler(schedules)
         journal = wiring.workflows()
         if isinstance(journal, LocalWorkflows):

@@ -52,10 +52,15 @@ class Runs:
             InvalidCircuitError: the circuit does not fit the backend, or parameters are missing or unknown.
             ConflictError: `IDEMPOTENCY_KEY_REUSED`.
         """
-        circuit = self._circuits.get(caller, circuit_id)
-        backend = self._backends.info(body.backend)
-        check_fits(circuit, backend, body)
-        job = self._keep(caller, circuit, body, idempotency_key)
+        fingerprint = hashlib.sha256(f"{circuit_id}\n{body.model_dump_json()}".encode()).hexdigest()
+        job = None
+        if idempotency_key is not None:
+            # First of all: what was accepted stays accepted, even if its circuit is gone by now.
+            job = self._jobs.submitted(caller.organization_id, idempotency_key, fingerprint)
+        if job is None:
+            circuit = self._circuits.get(caller, circuit_id)
+            check_fits(circuit, self._backends.info(body.backend), body)
+            job = self._keep(caller, circuit, body, idempotency_key, fingerprint)
         if job.status is JobStatus.QUEUED:
             self._doorbell.ring(f"{job.id} waits")
         position = self._jobs.position(job)
@@ -66,7 +71,9 @@ class Runs:
             estimated_start=self._estimate_start(job, position),
         )
 
-    def _keep(self, caller: Caller, circuit: Circuit, body: RunCircuit, idempotency_key: str | None) -> Job:
+    def _keep(
+        self, caller: Caller, circuit: Circuit, body: RunCircuit, idempotency_key: str | None, fingerprint: str
+    ) -> Job:
         options = body.model_dump(exclude={"priority", "seed"})
         seed = secrets.randbelow(MAX_SEED) if body.seed is None else body.seed
         now = self._clock.now()
@@ -91,7 +98,6 @@ class Runs:
             copy.model_dump_json().encode(),
             content_type="application/json",
         )
-        fingerprint = hashlib.sha256(f"{circuit.id}\n{body.model_dump_json()}".encode()).hexdigest()
         return self._jobs.submit(job, idempotency_key, fingerprint)
 
     def _estimate_start(self, job: Job, position: int) -> datetime | None:

@@ -132,6 +132,23 @@ def test_the_same_key_answers_with_the_same_job_and_queues_nothing_more(scene):
         scene.runs.submit(ALICE, circuit.id, RunCircuit(shots=6), "key")
 
 
+def test_what_was_accepted_stays_accepted_after_its_circuit_is_deleted(scene):
+    circuit = scene.circuit()
+    first = scene.runs.submit(ALICE, circuit.id, RunCircuit(), "key")
+    scene.circuits.delete(ALICE, circuit.id)
+    assert scene.runs.submit(ALICE, circuit.id, RunCircuit(), "key").job_id == first.job_id
+
+
+def test_a_result_too_large_for_an_answer_is_given_as_a_link(scene):
+    job = scene.started()
+    key = f"jobs/{job.organization_id}/{job.id}/result.json"
+    scene.blobs.put(key, b"x" * 5_000_001, content_type="application/json")
+    scene.store.complete(job, "done", {})
+    scene.blobs.link = lambda key, seconds: f"https://store/{key}?for={seconds}"
+    link = scene.jobs.result(ALICE, job.id)
+    assert (link.download_url, link.size_bytes) == (f"https://store/{key}?for=900", 5_000_001)
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
