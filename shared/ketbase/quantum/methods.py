@@ -8,6 +8,7 @@ from qiskit.circuit import Barrier, ControlFlowOp, QuantumCircuit
 
 from ketbase.errors import ExecutionError
 from ketbase.quantum.describe import steps
+from ketbase.quantum.programs import quarter_turns
 
 type Name = Literal["stabilizer", "statevector", "density_matrix", "matrix_product_state"]
 
@@ -95,8 +96,7 @@ def is_sampled(circuit: QuantumCircuit) -> bool:
 
 def _is_clifford(operation: Any) -> bool:
     if operation.name == "rz":
-        quarters = float(operation.params[0]) / (math.pi / 2)
-        return abs(quarters - round(quarters)) < 1e-12
+        return quarter_turns(operation) is not None
     return operation.name in _CLIFFORD
 
 

@@ -1,14 +1,19 @@
 """Executable circuits: as bytes, on fewer qubits, and in fewer kinds of instruction."""
 
 import io
+import math
 from collections.abc import Collection
 from typing import Any
 
 from qiskit import qpy
 from qiskit.circuit import Barrier, CircuitInstruction, ControlFlowOp, QuantumCircuit, Qubit
+from qiskit.circuit.library import IGate, SdgGate, SGate, ZGate
 
 from ketbase.errors import ExecutionError
 from ketbase.quantum.describe import steps
+
+_QUARTER_TURNS = (IGate(), SGate(), ZGate(), SdgGate())
+_QUARTER_TURN_ERROR = 1e-12
 
 
 def to_bytes(circuit: QuantumCircuit) -> bytes:
@@ -69,6 +74,28 @@ def expanded(circuit: QuantumCircuit, supported: Collection[str]) -> QuantumCirc
     for instruction in circuit.data:
         _expand_into(plain, instruction, supported)
     return plain
+
+
+def named_quarter_turns(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Return the circuit with every `rz` by quarter turns replaced by the Clifford gate that it is, up to a phase.
+
+    The compiler leaves angles such as −1.5707963267948983, which Aer's stabilizer method takes for no quarter turn.
+    """
+    named = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        operation: Any = instruction.operation
+        if isinstance(operation, ControlFlowOp):
+            operation = operation.replace_blocks([named_quarter_turns(block) for block in operation.blocks])
+        elif operation.name == "rz" and (turns := quarter_turns(operation)) is not None:
+            operation = _QUARTER_TURNS[turns]
+        named._append(CircuitInstruction(operation, instruction.qubits, instruction.clbits))
+    return named
+
+
+def quarter_turns(rotation: Any) -> int | None:
+    """Return by how many quarter turns an `rz` rotates, 0 to 3; `None` where it is no whole number of them."""
+    turns = float(rotation.params[0]) / (math.pi / 2)
+    return round(turns) % 4 if abs(turns - round(turns)) < _QUARTER_TURN_ERROR else None
 
 
 def _expand_into(plain: QuantumCircuit, instruction: CircuitInstruction, supported: Collection[str]) -> None:

@@ -18,7 +18,7 @@ from ketbase.quantum import devices
 from ketbase.quantum.compilation import IDEAL, compiled, sdk_versions
 from ketbase.quantum.describe import steps
 from ketbase.quantum.methods import TRIAL_BOND, Method, choose, out_of_memory
-from ketbase.quantum.programs import expanded, from_bytes, restricted, touched
+from ketbase.quantum.programs import expanded, from_bytes, named_quarter_turns, restricted, touched
 
 _BOND_DIMENSIONS = re.compile(r"BD=\[([\d ]*)\]")
 
@@ -102,6 +102,8 @@ class AerProvider:
         if method.bond is not None:
             options |= {"matrix_product_state_max_bond_dimension": method.bond, "mps_log_data": True}
         simulator = AerSimulator(**options)
+        if method.name == "stabilizer":
+            circuit = named_quarter_turns(circuit)
         if model is None:  # with noise, an instruction's name is what its errors hang on
             circuit = expanded(circuit, simulator.operation_names)
         try:

@@ -1,6 +1,7 @@
 """Takes a run in: checks it against the backend and queues it as a job."""
 
 import hashlib
+import logging
 import secrets
 from datetime import datetime, timedelta
 
@@ -17,6 +18,8 @@ from ketbase.ports.blobs import Blobs
 from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
 from ketbase.run.types import MAX_SEED, JobCircuit, RunCircuit, RunConfig
+
+_LOG = logging.getLogger(__name__)
 
 
 class Runs:
@@ -62,7 +65,7 @@ class Runs:
             check_fits(circuit, self._backends.info(body.backend), body)
             job = self._keep(caller, circuit, body, idempotency_key, fingerprint)
         if job.status is JobStatus.QUEUED:
-            self._doorbell.ring(f"{job.id} waits")
+            self._ring(job)
         position = self._jobs.position(job)
         return Submission(
             job_id=job.id,
@@ -70,6 +73,15 @@ class Runs:
             queue_position=position,
             estimated_start=self._estimate_start(job, position),
         )
+
+    def _ring(self, job: Job) -> None:
+        """Ring for a job. It is accepted by now, so a bell that fails must not look like a refusal: the schedule
+        that calls the dispatcher every minute finds the job as well.
+        """
+        try:
+            self._doorbell.ring(f"{job.id} waits")
+        except Exception:  # noqa: BLE001 (whatever is wrong with the bell)
+            _LOG.exception("the doorbell did not ring for %s", job.id)
 
     def _keep(
         self, caller: Caller, circuit: Circuit, body: RunCircuit, idempotency_key: str | None, fingerprint: str

@@ -332,3 +332,16 @@ def test_the_method_follows_the_circuit() -> None:
     assert chosen(brickwork(5, 3), noisy=True) == "density_matrix"
     assert chosen(brickwork(13, 20), noisy=True, shots=10) == "statevector"
     assert chosen(ghz(40), noisy=True) == "matrix_product_state"
+
+
+@pytest.mark.parametrize(
+    ("angle", "one"), [(0.0, 0), (math.pi, 64), (-math.pi, 64), (2 * math.pi, 0), (3 * math.pi, 64)]
+)
+@pytest.mark.parametrize("error", [0.0, 2e-15, -2e-15])
+def test_a_quarter_turn_that_the_compiler_left_inexact_is_still_a_clifford_gate(
+    angle: float, one: int, error: float
+) -> None:
+    half = gate("RZ", 0, theta=angle / 2 + error)
+    outcome = run(of(1, gate("H", 0), half, half, gate("H", 0)), shots=64)
+    assert outcome.method == "stabilizer"
+    assert outcome.counts.get("1", 0) == one

@@ -139,6 +139,14 @@ def test_what_was_accepted_stays_accepted_after_its_circuit_is_deleted(scene):
     assert scene.runs.submit(ALICE, circuit.id, RunCircuit(), "key").job_id == first.job_id
 
 
+def test_an_accepted_job_is_answered_for_even_if_the_doorbell_is_broken(scene):
+    def broken(reason):
+        raise ConnectionError("no bell")
+
+    scene.doorbell.ring = broken
+    assert scene.submit().status is JobStatus.QUEUED
+
+
 def test_a_result_too_large_for_an_answer_is_given_as_a_link(scene):
     job = scene.started()
     key = f"jobs/{job.organization_id}/{job.id}/result.json"
