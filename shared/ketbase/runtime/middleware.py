@@ -3,16 +3,18 @@
 import re
 import time
 
+from pydantic_core import from_json
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ketbase.errors import TooLargeError
+from ketbase.errors import InvalidError, KetbaseError, TooLargeError
 from ketbase.ids import new_id
 from ketbase.runtime import observability
 from ketbase.runtime.envelope import error_response
 
 MAX_BODY_BYTES = 1_000_000
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class RequestFrame:
@@ -44,7 +46,7 @@ class RequestFrame:
             body = await _limited(headers, receive)
             await self._app(scope, body, send_with_id)
         except Exception as problem:  # noqa: BLE001 (the net: whatever it is, the caller gets an envelope)
-            if not isinstance(problem, TooLargeError):
+            if not isinstance(problem, KetbaseError):
                 observability.log_exception("request failed", path=scope["path"])
             if status == 0:
                 await error_response(problem)(scope, receive, send_with_id)
@@ -69,7 +71,7 @@ async def _limited(headers: Headers, receive: Receive) -> Receive:
         if size > MAX_BODY_BYTES:
             raise _too_large()
         more = message.get("more_body", False)
-    whole: Message = {"type": "http.request", "body": b"".join(chunks), "more_body": False}
+    whole: Message = {"type": "http.request", "body": _readable(b"".join(chunks)), "more_body": False}
     given = False
 
     async def receive_whole() -> Message:
@@ -80,6 +82,26 @@ async def _limited(headers: Headers, receive: Receive) -> Receive:
         return whole
 
     return receive_whole
+
+
+def _readable(body: bytes) -> bytes:
+    """Return the body, if all of its text can be kept and sent back: UTF-8, and no half of a character.
+
+    JSON may name half of a character (a lone surrogate, `\\ud800`), and Python's reader takes it, and takes other
+    encodings too.
+
+    Raises:
+        InvalidError: `MALFORMED_JSON`.
+    """
+    try:
+        body.decode()
+        if b"\0" in body:
+            raise ValueError("it holds the character NUL")
+        if _SURROGATE.search(body):
+            from_json(body)
+    except ValueError as problem:
+        raise InvalidError("MALFORMED_JSON", f"The body is not JSON in UTF-8: {problem}.") from problem
+    return body
 
 
 def _too_large() -> TooLargeError:

@@ -100,6 +100,10 @@ def test_without_a_good_key_nothing_is_done(api, headers, code):
         (b'{"number": "x"}', "VALIDATION_ERROR", "number"),
         (b'{"number": 1, "names": ["a", 2]}', "VALIDATION_ERROR", "names.1"),
         (b"\xff\xfe", "MALFORMED_JSON", None),
+        (b'{"number": 1, "names": ["\\ud800"]}', "MALFORMED_JSON", None),
+        (b'{"\\uDFFF": 1}', "MALFORMED_JSON", None),
+        (b'{"number": 1, "names": ["\xed\xa0\x80"]}', "MALFORMED_JSON", None),
+        ('{"number": 1, "names": ["\ud800"]}'.encode("utf-16-le", "surrogatepass"), "MALFORMED_JSON", None),
         (b"", "VALIDATION_ERROR", "body"),
     ],
 )
@@ -109,6 +113,13 @@ def test_a_body_that_does_not_fit_is_refused_with_the_field(api, content, code, 
     assert (refused.status_code, error["code"]) == (422, code)
     if field:
         assert error["details"]["fields"][0]["field"] == field
+
+
+@pytest.mark.parametrize("name", ["🐈", "\\ud800", "\0", "é"])
+def test_text_of_any_kind_is_taken(api, name):
+    for ensure_ascii in (True, False):
+        content = json.dumps({"number": 1, "names": [name]}, ensure_ascii=ensure_ascii).encode()
+        assert api.post("/things", content=content, headers={"Content-Type": "application/json"}).status_code == 200
 
 
 def test_a_body_over_the_limit_is_refused_whether_it_says_its_size_or_not(api):
