@@ -78,10 +78,20 @@ def _parse(formula: str) -> ast.expr:
         raise ValueError(f"{formula!r} is not a formula over named parameters") from problem
 
 
+def _finite(value: float) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("a number in the formula is beyond the floating-point range")
+    return number
+
+
 def _walk(node: ast.expr, look_up: Callable[[str], Any], apply: Callable[[str, Any], Any], *, dry: bool) -> Any:
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            return float(value)
+            return _finite(value)
         case ast.Name(id=name):
             return _CONSTANTS[name] if name in _CONSTANTS else look_up(name)
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:

@@ -80,8 +80,8 @@ class Gate(Model):
         if self.clbits and (self.type != "MEASURE" or len(self.clbits) != 1):
             raise ValueError("clbits belong to MEASURE, one for its one target")
         for angle in self.parameters.values():
-            if isinstance(angle, str):
-                expressions.names(angle)
+            if isinstance(angle, str) and not expressions.names(angle):
+                expressions.evaluate(angle, {})
         return self
 
     @property

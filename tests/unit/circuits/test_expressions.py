@@ -22,7 +22,7 @@ def test_a_formula_has_the_value_that_arithmetic_gives_it(formula, value):
 @pytest.mark.parametrize(
     "formula",
     ["", "a +", "a.b", "a[0]", "__import__('os')", "lambda: 1", "f(a)", "sin(a, b)", "a if b else c", "'text'",
-     "True", "a @ b", "(" * 300 + "a" + ")" * 300, "1j", "a" * 401],
+     "True", "a @ b", "9" * 399, "a + 1e999", "(" * 300 + "a" + ")" * 300, "1j", "a" * 401],
 )  # fmt: skip
 def test_what_is_not_arithmetic_is_refused_with_a_sentence(formula):
     with pytest.raises(ValueError, match=r"formula"):

@@ -118,3 +118,9 @@ def test_a_definition_survives_its_json(data):
     assert CircuitDefinition.model_validate_json(definition.model_dump_json()) == definition
     assert definition.depth <= len(gates)
     assert definition.gate_count == sum(gate.type != "RESET" for gate in gates)
+
+
+@pytest.mark.parametrize("formula", ["1/0", "1e999", "9**9**9**9", "(-1)**0.5", "log(0)"])
+def test_a_constant_angle_without_a_finite_value_is_refused(formula):
+    with pytest.raises(ValidationError, match=r"formula|no value"):
+        Gate(type="RX", targets=(0,), parameters={"theta": formula})
