@@ -48,18 +48,20 @@ def test_a_run_compiles_executes_and_collects(request: pytest.FixtureRequest) ->
 
 
 @pytest.mark.parametrize("name", ["RunCompileFunction", "RunExecuteFunction", "RunCollectFunction"])
-def test_what_a_step_refuses_goes_to_fail_at_once(name: str, request: pytest.FixtureRequest) -> None:
-    functions = Functions(**{name: ["StepFailedError"]})
+@pytest.mark.parametrize("problem", ["StepFailedError", "JobOverError", "Sandbox.Timedout"])
+def test_what_a_step_refuses_goes_to_fail_at_once(name: str, problem: str, request: pytest.FixtureRequest) -> None:
+    functions = Functions(**{name: [problem]})
     assert execute(functions, request) == REFERENCE
     last, event = functions.calls[-1]
     assert last == "RunFailFunction"
     assert functions.names.count(name) == 1
-    assert event["error"]["Error"] == "StepFailedError"
+    assert event["error"]["Error"] == problem
     assert json.loads(event["error"]["Cause"])["errorMessage"] == "no"
 
 
-def test_a_step_whose_worker_died_is_repeated(request: pytest.FixtureRequest) -> None:
-    functions = Functions(RunExecuteFunction=["WorkerDied"])
+@pytest.mark.parametrize("problem", ["WorkerDied", "ClientError", "ReadTimeoutError", "OperationalError"])
+def test_a_step_that_met_a_passing_problem_is_repeated(problem: str, request: pytest.FixtureRequest) -> None:
+    functions = Functions(RunExecuteFunction=[problem])
     assert execute(functions, request) == REFERENCE
     assert Counter(functions.names)["RunExecuteFunction"] == 2
     assert functions.names[-1] == "RunCollectFunction"

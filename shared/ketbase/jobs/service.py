@@ -59,17 +59,15 @@ class Jobs:
         """
         job = self.get(caller, job_id)
         while not job.status.final:
-            cancelled = self._store.cancel(job)
-            if cancelled is not None:
-                if job.status is JobStatus.RUNNING:
-                    self._workflows.stop(job.kind, job.execution, "cancelled by the user")
-                    self._doorbell.ring(f"{job.id} was cancelled")
-                return Cancellation(job_id=job.id, status=cancelled.status)
-            job = self.get(caller, job_id)
+            job = self._store.cancel(job) or self.get(caller, job_id)
         if job.status is not JobStatus.CANCELLED:
             raise ConflictError(
                 "JOB_FINISHED", f"The job is {job.status} already.", job_id=job_id, status=job.status
             )
+        if job.attempt:
+            # Also where it was cancelled before: whoever did so may have died before this.
+            self._workflows.stop(job.kind, job.execution, "cancelled by the user")
+            self._doorbell.ring(f"{job.id} was cancelled")
         return Cancellation(job_id=job.id, status=job.status)
 
     def events(self, caller: Caller, job_id: str, after: int, limit: int) -> Events:

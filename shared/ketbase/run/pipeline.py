@@ -13,6 +13,8 @@ from ketbase.ports.quantum import QuantumProvider
 from ketbase.run.types import CompiledView, JobCircuit, Provenance, RunConfig, RunResult, StepFailure
 
 _JSON = "application/json"
+_TOO_LONG = ("States.Timeout", "Sandbox.Timedout")
+"""What Step Functions calls a step that took too long, and what it calls a Lambda that did."""
 
 
 class JobOverError(Exception):
@@ -181,6 +183,6 @@ def _error(failure: StepFailure) -> JobError:
             return JobError.model_validate_json(cause["errorMessage"])
     except (ValueError, AttributeError, KeyError):
         cause = failure.Cause
-    if failure.Error == "States.Timeout":
+    if failure.Error in _TOO_LONG:
         return JobError(code="JOB_TIMED_OUT", message="The run took longer than a step may take.")
     return JobError(code="INTERNAL", message="The run failed inside Ketbase.", details={"error": failure.Error})

@@ -213,6 +213,7 @@ def test_a_circuit_that_cannot_be_compiled_fails_the_job_with_the_providers_erro
     [
         (StepFailure(Error="States.Timeout"), "JOB_TIMED_OUT"),
         (StepFailure(Error="KeyError", Cause='{"errorType": "KeyError", "errorMessage": "x"}'), "INTERNAL"),
+        (StepFailure(Error="Sandbox.Timedout", Cause='{"errorType": "Sandbox.Timedout"}'), "JOB_TIMED_OUT"),
         (StepFailure(Error="X", Cause="not json"), "INTERNAL"),
         (StepFailure(Error="X", Cause='["a list"]'), "INTERNAL"),
     ],
@@ -233,6 +234,14 @@ def test_a_cancelled_job_goes_no_further_and_its_workflow_is_stopped(scene):
         with pytest.raises(JobOverError):
             use(job.reference)
     assert scene.jobs.cancel(ALICE, job.id).status is JobStatus.CANCELLED
+
+
+def test_a_cancellation_that_broke_off_before_it_reached_the_workflow_is_made_whole_by_the_next(scene):
+    job = scene.started()
+    scene.workflows.start("run", job.execution, {})
+    scene.store.cancel(job)
+    scene.jobs.cancel(ALICE, job.id)
+    assert scene.workflows.executions[job.execution] == "stopped"
 
 
 def test_a_finished_job_cannot_be_cancelled(scene):
