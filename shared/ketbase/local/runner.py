@@ -52,17 +52,25 @@ class WorkflowRunner:
         seen = -1
         while not self._closing.is_set():
             seen = self._journal.wait_for_change(seen, _LOOK_EVERY_S)
-            running = {execution.name: execution for execution in self._journal.running()}
-            for name, execution in running.items():
-                if name not in self._under_way:
-                    self._begin(execution)
-            for name, under_way in list(self._under_way.items()):
-                if name not in running:
-                    under_way.stop()
+            try:
+                self._look()
+            except Exception:  # noqa: BLE001 (a full disk, say: without this thread, all jobs would stand still)
+                observability.log_exception("the journal could not be followed")
 
     def close(self) -> None:
         """Begin nothing more, and write nothing more: what is under way goes on at the next start."""
         self._closing.set()
+
+    def _look(self) -> None:
+        # Before the journal: what ends between the two looks must not seem to be there and not under way.
+        known = set(self._under_way)
+        running = {execution.name: execution for execution in self._journal.running()}
+        for name, execution in running.items():
+            if name not in known:
+                self._begin(execution)
+        for name, under_way in list(self._under_way.items()):
+            if name not in running:
+                under_way.stop()
 
     def _begin(self, execution: Execution) -> None:
         under_way = _UnderWay(
@@ -81,7 +89,7 @@ class WorkflowRunner:
     def _call(self, name: str, payload: bytes, stopped: threading.Event) -> bytes:
         try:
             return self._do(name, payload, stopped)
-        except TaskError:
+        except Exception:
             if self._closing.is_set():
                 # The step was killed with us. Saying nothing leaves the execution running in the journal.
                 threading.Event().wait()

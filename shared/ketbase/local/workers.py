@@ -67,10 +67,9 @@ class Workers:
         Raises:
             TaskError: the handler raised, with the name of its exception; `States.Timeout`; or `WorkerDied`.
         """
-        future = self._pool.schedule(_call, [function.name, payload], timeout=function.timeout_s)
-        watcher = threading.Thread(target=_cancel_on, args=(stop, future), daemon=True)
-        watcher.start()
         try:
+            future = self._pool.schedule(_call, [function.name, payload], timeout=function.timeout_s)
+            threading.Thread(target=_cancel_on, args=(stop, future), daemon=True).start()
             answer: bytes | _Raised = future.result()
         except TimeoutError as problem:
             raise TaskError("States.Timeout", f"no answer within {function.timeout_s} s") from problem

@@ -160,3 +160,72 @@ def test_a_step_that_is_killed_with_the_server_does_not_fail_its_execution(path)
     killed.set()
     time.sleep(0.5)
     assert machine.journal.status("w", "e") is ExecutionStatus.RUNNING
+
+
+def test_a_step_that_finds_its_workers_gone_with_the_server_does_not_fail_its_execution(path):
+    reached, closed = threading.Event(), threading.Event()
+
+    def light(event, _context):
+        reached.set()
+        closed.wait(10)
+        return event
+
+    def gone(event, _stop):
+        raise RuntimeError("unable to schedule on a stopped pool")
+
+    machine = Machine(path, light, gone)
+    machine.journal.start("w", "e", {})
+    assert reached.wait(10)
+    machine.runner.close()
+    closed.set()
+    time.sleep(0.5)
+    assert machine.journal.status("w", "e") is ExecutionStatus.RUNNING
+
+
+def test_a_journal_that_cannot_be_read_for_a_moment_stops_nothing_for_good(path, monkeypatch):
+    machine = Machine(path, echo, echo)
+    machine.journal.start("w", "earlier", {})
+    machine.wait("earlier")
+    read, failed = machine.journal.running, threading.Event()
+
+    def fails_once():
+        if not failed.is_set():
+            failed.set()
+            raise OSError("disk full")
+        return read()
+
+    monkeypatch.setattr(machine.journal, "running", fails_once)
+    machine.journal.start("w", "e", {})
+    assert failed.wait(10)
+    assert machine.wait("e") is ExecutionStatus.SUCCEEDED
+    machine.runner.close()
+
+
+def test_an_execution_that_ends_while_the_journal_is_read_is_not_begun_again(path, monkeypatch):
+    reached, ended, begun = threading.Event(), threading.Event(), []
+
+    def light(event, _context):
+        reached.set()
+        ended.wait(10)
+        return event
+
+    machine = Machine(path, light, echo)
+    read, begin = machine.journal.running, machine.runner._begin
+
+    def slowly():
+        found = read()
+        if reached.is_set() and not ended.is_set():
+            ended.set()
+            machine.wait("e")
+            while machine.runner._under_way:
+                time.sleep(0.01)
+        return found
+
+    monkeypatch.setattr(machine.journal, "running", slowly)
+    monkeypatch.setattr(machine.runner, "_begin", lambda execution: begun.append(execution) or begin(execution))
+    machine.journal.start("w", "e", {})
+    assert ended.wait(10)
+    machine.journal.start("w", "later", {})
+    assert machine.wait("later") is ExecutionStatus.SUCCEEDED
+    assert [execution.name for execution in begun] == ["e", "later"]
+    machine.runner.close()
