@@ -1,5 +1,6 @@
 """Finds running jobs whose run died, and repairs them."""
 
+import logging
 from datetime import timedelta
 
 from ketbase.jobs.store import JobStore
@@ -8,6 +9,8 @@ from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.workflows import ExecutionStatus, Workflows
 from ketbase.types import Model
+
+_LOG = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 """A job whose run died this often fails instead of being started again."""
@@ -60,7 +63,11 @@ class Sweeper:
             if age < self._grace:
                 # The longest running come first.
                 break
-            repair = self._repair(job, late=age > self._deadline)
+            try:
+                repair = self._repair(job, late=age > self._deadline)
+            except Exception:  # noqa: BLE001 (whatever holds up this job must not hold up those behind it)
+                _LOG.exception("job %s could not be repaired; the next sweep tries again", job.id)
+                continue
             if repair is not None:
                 done[repair].append(job.id)
         self._doorbell.ring("sweep")

@@ -86,3 +86,20 @@ def test_a_job_past_its_deadline_is_stopped_and_fails(scene):
 def test_each_sweep_rings_the_doorbell_in_case_a_ring_was_lost(scene):
     scene.sweep()
     assert scene.doorbell.rings == ["sweep"]
+
+
+def test_a_job_that_cannot_be_repaired_holds_up_no_other(scene):
+    first, second = scene.submit(), scene.submit()
+    scene.dispatch()
+    scene.clock.turn(120)
+    healthy = scene.workflows.status
+
+    def throttled(workflow, execution):
+        if execution.startswith(first.id):
+            raise RuntimeError("throttled")
+        return healthy(workflow, execution)
+
+    scene.workflows.status = throttled
+    scene.workflows.executions[f"{second.id}-1"] = ExecutionStatus.FAILED
+    assert scene.sweep().requeued == (second.id,)
+    assert scene.doorbell.rings == ["sweep"]
