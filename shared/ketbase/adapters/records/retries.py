@@ -1,7 +1,7 @@
 """How long a writer that met another one goes on trying."""
 
-import random
 from collections.abc import Iterator
+from random import SystemRandom
 
 from ketbase.ports.clock import Clock
 
@@ -15,8 +15,10 @@ def attempts(clock: Clock) -> Iterator[int]:
 
     A pause is random from zero up, so that those who met do not meet again
     (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+    The operating system draws it: processes restored from one snapshot share the state of every other generator.
     """
+    draw = SystemRandom().uniform
     for attempt in range(ATTEMPTS):
         if attempt:
-            clock.sleep(random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)))
+            clock.sleep(draw(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)))
         yield attempt
