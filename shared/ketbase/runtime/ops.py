@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
+from ketbase.runtime import observability
 from ketbase.types import Model
 
 _PATIENCE_S = 5
@@ -39,7 +40,9 @@ def look(checks: Mapping[str, Callable[[], None]]) -> Readiness:
         except TimeoutError:
             answers[name] = f"no answer within {_PATIENCE_S} s"
         except Exception as problem:  # noqa: BLE001 (whatever it is, it is the answer)
-            answers[name] = f"{type(problem).__name__}: {problem}"[:200]
+            # Everybody may ask, and the text may hold names and addresses: it goes to the log alone.
+            observability.log_exception("a dependency does not answer", dependency=name)
+            answers[name] = f"does not answer ({type(problem).__name__})"
     pool.shutdown(wait=False, cancel_futures=True)
     well = all(answer == "ok" for answer in answers.values())
     return Readiness(status="ready" if well else "not_ready", dependencies=answers)
