@@ -1,5 +1,6 @@
 """Keeps an organisation's circuits."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 from ketbase.accounts.types import Caller
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import (
+    MAX_PARAMETER_BYTES,
     Circuit,
     CircuitSummary,
     CreateCircuit,
@@ -37,7 +39,8 @@ class Circuits:
         """Check a circuit and keep it.
 
         Raises:
-            InvalidCircuitError: the OpenQASM cannot be read, or `initial_values` do not fit the parameters.
+            InvalidCircuitError: the OpenQASM cannot be read, `initial_values` do not fit the parameters, or
+                there are too many parameters.
         """
         definition = body.definition() if body.qasm is None else self._language().parse(body.qasm)
         now = self._clock.now()
@@ -49,7 +52,7 @@ class Circuits:
             n_qubits=definition.n_qubits,
             depth=definition.depth,
             gate_count=definition.gate_count,
-            parameters=group_parameters(definition.inputs, body.parameters),
+            parameters=_within_a_record(group_parameters(definition.inputs, body.parameters)),
             source_format="gates" if body.qasm is None else _qasm_version(body.qasm),
             features=definition.features,
             metadata=body.metadata,
@@ -160,6 +163,19 @@ def group_parameters(
         )
         for stem, names in sorted(groups.items())
     }
+
+
+def _within_a_record(groups: dict[str, ParameterGroup]) -> dict[str, ParameterGroup]:
+    size = len(json.dumps([(group.names, group.initial_values) for group in groups.values()]))
+    if size > MAX_PARAMETER_BYTES:
+        raise InvalidCircuitError(
+            "CIRCUIT_TOO_LARGE",
+            f"The names of the parameters and their initial values take {size:,} bytes as JSON; "
+            f"at most {MAX_PARAMETER_BYTES:,} are kept.",
+            field="parameters",
+            limit_bytes=MAX_PARAMETER_BYTES,
+        )
+    return groups
 
 
 def _natural(name: str) -> tuple[str, int]:

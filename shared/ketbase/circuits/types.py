@@ -18,6 +18,9 @@ MAX_QASM_BYTES = 1_000_000
 MAX_CLBITS = 10_000
 MAX_METADATA_BYTES = 10_000
 MAX_TAGS = 20
+MAX_PARAMETER_BYTES = 50_000
+"""What the names of a circuit's parameters and their starting values may take as JSON: they lie in a record, a
+run's values for them in another, and DynamoDB's records end at 400 KB."""
 
 type Angle = float | str
 """Radians, or a formula over named parameters (see `ketbase.circuits.expressions`)."""

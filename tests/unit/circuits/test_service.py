@@ -110,3 +110,14 @@ def test_initial_values_that_do_not_fit_are_refused():
         group_parameters(["t_0", "t_1"], {"t": InitialValues(initial_values=(1.0,))})
     with pytest.raises(InvalidCircuitError, match="has 0 such parameters"):
         group_parameters([], {"t": InitialValues(initial_values=(1.0,))})
+
+
+def test_a_circuit_with_more_parameters_than_a_record_holds_is_refused_and_leaves_nothing(circuits, blobs):
+    def body(count):
+        gates = [{"type": "RX", "targets": [0], "parameters": {"theta": f"theta_{n}"}} for n in range(count)]
+        return CreateCircuit.model_validate({"name": "many", "n_qubits": 1, "gates": gates})
+
+    with pytest.raises(InvalidCircuitError, match="50,000"):
+        circuits.create(ALICE, body(10_000))
+    assert blobs.kept == {}
+    assert circuits.create(ALICE, body(3_000)).parameters["theta"].count == 3_000
