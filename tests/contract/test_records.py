@@ -486,3 +486,16 @@ def test_partitions_are_apart(records: Records) -> None:
 
 def test_the_store_says_that_it_answers(records: Records) -> None:
     records.check()
+
+
+def test_a_key_longer_than_any_store_takes_finds_nothing_and_is_not_written(records: Records) -> None:
+    for key in (Key("p" * 2_049, "s"), Key("p", "s" * 1_025), Key("p", "é" * 513)):
+        assert records.get(key) is None
+        assert records.get_many([key]) == []
+        with pytest.raises(ValueError, match="too long"):
+            records.write(Put(item(key)))
+    assert records.query("p" * 2_049).items == ()
+    assert records.count("p" * 2_049) == 0
+    longest = Key("p" * 2_048, "s" * 1_024)
+    records.write(Put(item(longest, n=1)))
+    assert records.get(longest) == item(longest, n=1)

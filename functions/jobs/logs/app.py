@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from ketbase.jobs.types import Logs
+from ketbase.jobs.types import MAX_CURSOR, Logs
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import jobs
 
@@ -16,7 +16,7 @@ _FOLLOW_S = 20.0
 def read_logs(
     job_id: str,
     lines: Annotated[int, Query(ge=1, le=1_000, description="The most lines, counted from the end")] = 100,
-    after: Annotated[int, Query(ge=0, description="Only lines behind this cursor")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_CURSOR, description="Only lines behind this cursor")] = 0,
     follow: Annotated[bool, Query(description="Wait up to 20 s for a line, if there is none yet")] = False,
     caller: Caller = requires("jobs:read"),
 ) -> Envelope[Logs]:

@@ -8,6 +8,9 @@ from pydantic import Field
 from ketbase.errors import InvalidError
 from ketbase.types import Model, Moment
 
+MAX_CURSOR = 10**12 - 1
+"""The highest number of an event: events are ordered by twelve digits."""
+
 
 class JobStatus(StrEnum):
     """queued → running → completed, failed or cancelled; queued and running jobs can be cancelled."""

@@ -12,7 +12,7 @@ from ketbase.adapters.records.encoding import Attributes, expires_at, item_from,
 from ketbase.adapters.records.expressions import Placeholders, action, alive
 from ketbase.adapters.records.ranges import SortRange
 from ketbase.adapters.records.retries import ATTEMPTS, attempts
-from ketbase.adapters.records.rules import horizon, refuse_invalid
+from ketbase.adapters.records.rules import fits, horizon, refuse_invalid
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import (
     BusyError,
@@ -61,6 +61,8 @@ class DynamoRecords:
 
     def get(self, key: Key) -> Item | None:
         """Read one item, as the last finished write left it."""
+        if not fits(key):
+            return None
         answer = self._client.get_item(TableName=self._table, Key=key_attributes(key), ConsistentRead=True)
         attributes = answer.get("Item")
         if attributes is None or _expired(attributes, horizon(self._clock)):
@@ -76,7 +78,7 @@ class DynamoRecords:
         wanted = list(keys)
         now = horizon(self._clock)
         found = {}
-        for batch in itertools.batched(dict.fromkeys(wanted), _BATCH, strict=False):
+        for batch in itertools.batched(filter(fits, dict.fromkeys(wanted)), _BATCH, strict=False):
             for attributes in self._batch(batch):
                 if not _expired(attributes, now):
                     item = item_from(attributes)
@@ -150,7 +152,7 @@ class DynamoRecords:
         only_keys: bool = False,
     ) -> Iterator[Attributes]:
         """Yield what lies in a range, from as many answers as it takes; what has expired is left out."""
-        if span.empty:
+        if span.empty or not fits(Key(partition, span.lower)):
             return
         aliases = Placeholders()
         sort = f"{index}_sort" if index else "sort"

@@ -12,6 +12,8 @@ OWN_NAMES = frozenset(
 )
 """Field names that the stores keep for themselves."""
 
+_LONGEST_PARTITION, _LONGEST_SORT = 2_048, 1_024
+"""Bytes that DynamoDB takes in the two parts of a key."""
 _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -20,8 +22,8 @@ def refuse_invalid(writes: Sequence[Write]) -> None:
     """Refuse what not every store can hold.
 
     Raises:
-        ValueError: more than `MAX_WRITES` writes, two on the same key, an empty key, a field with a name of
-            `OWN_NAMES`, or a field that one update changes twice.
+        ValueError: more than `MAX_WRITES` writes, two on the same key, an empty or too long key, a field with a
+            name of `OWN_NAMES`, or a field that one update changes twice.
     """
     if len(writes) > MAX_WRITES:
         raise ValueError(f"{len(writes)} writes at once; at most {MAX_WRITES} are possible")
@@ -31,11 +33,18 @@ def refuse_invalid(writes: Sequence[Write]) -> None:
     for write, key in zip(writes, keys, strict=True):
         if not all(key) or not all(all(placed) for placed in _index_keys(write)):
             raise ValueError(f"a part of a key is empty in the write on {key}")
+        if not fits(key):
+            raise ValueError(f"the key that begins {key.sort[:100]!r} is too long")
         names = _names(write)
         if own := OWN_NAMES.intersection(names):
             raise ValueError(f"the field names {sorted(own)} belong to the store")
         if len(set(names)) < len(names):
             raise ValueError(f"the update of {key} changes a field twice")
+
+
+def fits(key: Key) -> bool:
+    """Tell whether every store can hold an item under this key; callers may ask for any, but none lies there."""
+    return len(key.partition.encode()) <= _LONGEST_PARTITION and len(key.sort.encode()) <= _LONGEST_SORT
 
 
 def successor(prefix: str) -> str | None:
