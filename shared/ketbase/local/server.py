@@ -1,5 +1,9 @@
 """The web application of the local stack: every route of template.yaml in one."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
 
@@ -7,13 +11,24 @@ from ketbase.local.metrics import PrometheusMeter
 from ketbase.local.template import Template
 from ketbase.runtime.http import application
 
+_REQUESTS = 500
+"""The most requests served at one moment: whoever waits for a job's result holds a thread."""
+
 
 def web_application(template: Template, meter: PrometheusMeter | None = None) -> FastAPI:
     """Put the routers of all route functions into one application, and `GET /metrics` beside them."""
     routers: list[APIRouter] = [f.load().router for f in template.functions.values() if f.route]
     if meter is not None:
         routers.append(_metrics_router(meter))
-    return application(*routers)
+    app = application(*routers)
+    app.router.lifespan_context = _with_room
+    return app
+
+
+@asynccontextmanager
+async def _with_room(_app: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = _REQUESTS
+    yield
 
 
 def _metrics_router(meter: PrometheusMeter) -> APIRouter:
