@@ -107,6 +107,8 @@ def application(*routers: APIRouter) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # API Gateway does not redirect either.
+        redirect_slashes=False,
         responses={
             "4XX": {"model": Failure, "description": "What was wrong, and what would be right"},
         },

@@ -133,6 +133,7 @@ def test_a_body_over_the_limit_is_refused_whether_it_says_its_size_or_not(api):
     ("method", "path", "status", "code"),
     [
         ("GET", "/nowhere", 404, "ROUTE_NOT_FOUND"),
+        ("GET", "/things/", 404, "ROUTE_NOT_FOUND"),
         ("DELETE", "/things", 405, "METHOD_NOT_ALLOWED"),
         ("GET", "/errors/conflict", 409, "THING_BUSY"),
         ("GET", "/errors/busy", 503, "BUSY"),
