@@ -1,5 +1,6 @@
 """What a route needs: the caller with a scope, the envelope, and the application around the router."""
 
+import logging
 from collections.abc import Callable
 from typing import Annotated, Any, cast
 
@@ -131,6 +132,8 @@ def describe_application(app: FastAPI) -> dict[str, Any]:
 def lambda_handler(router: APIRouter) -> Callable[[dict[str, Any], Any], Any]:
     """Make the Lambda handler of one route, with everything that it calls wired."""
     wiring.warm()
+    # Each request has its own line already, with the caller in it.
+    logging.getLogger("mangum").setLevel(logging.WARNING)
     serve = Mangum(application(router), lifespan="off")
 
     def handler(event: dict[str, Any], context: Any) -> Any:
