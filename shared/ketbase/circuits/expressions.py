@@ -1,6 +1,7 @@
 """Angles that are formulas over named parameters, such as `2*theta_0 + pi/2`."""
 
 import ast
+import functools
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -24,7 +25,8 @@ _LONG_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 """What symbolic values call these functions."""
 
 
-def names(formula: str) -> set[str]:
+@functools.lru_cache(maxsize=10_000)
+def names(formula: str) -> frozenset[str]:
     """Return the parameters of a formula, having checked that it holds nothing but arithmetic.
 
     Raises:
@@ -37,7 +39,7 @@ def names(formula: str) -> set[str]:
         return 1.0
 
     _walk(_parse(formula), note, lambda _function, _value: 1.0, dry=True)
-    return found
+    return frozenset(found)
 
 
 def evaluate(formula: str, values: Mapping[str, Any]) -> Any:

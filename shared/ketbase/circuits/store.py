@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pydantic import BaseModel
 
 from ketbase.circuits.types import Circuit, CircuitDefinition, CircuitSummary
+from ketbase.errors import InvalidCircuitError
 from ketbase.ports.blobs import BlobNotFoundError, Blobs
 from ketbase.ports.records import (
     Absent,
@@ -19,6 +20,9 @@ from ketbase.ports.records import (
     Update,
     Write,
 )
+
+MAX_STORED_BYTES = 5_000_000
+"""A Lambda function answers with 6 MB at most."""
 
 
 class StoredDefinition(BaseModel):
@@ -36,13 +40,21 @@ class CircuitStore:
         self._blobs = blobs
 
     def add(self, organization_id: str, circuit: Circuit) -> None:
-        """Keep a new circuit: the definition first, so that a circuit that can be listed can be read."""
+        """Keep a new circuit: the definition first, so that a circuit that can be listed can be read.
+
+        Raises:
+            InvalidCircuitError: `CIRCUIT_TOO_LARGE`, it could not be given back in one answer.
+        """
         stored = StoredDefinition(definition=circuit.circuit_definition, source_qasm=circuit.source_qasm)
-        self._blobs.put(
-            _blob(organization_id, circuit.id),
-            stored.model_dump_json().encode(),
-            content_type="application/json",
-        )
+        data = stored.model_dump_json().encode()
+        if len(data) > MAX_STORED_BYTES:
+            raise InvalidCircuitError(
+                "CIRCUIT_TOO_LARGE",
+                f"Written out gate by gate the circuit takes {len(data):,} bytes; "
+                f"at most {MAX_STORED_BYTES:,} are kept.",
+                limit_bytes=MAX_STORED_BYTES,
+            )
+        self._blobs.put(_blob(organization_id, circuit.id), data, content_type="application/json")
         self._records.write(
             Put(Item(_place(organization_id, circuit.id), _values(circuit, version=1)), (Absent(),)),
             Update(_tally(organization_id), add={"circuits": 1}),

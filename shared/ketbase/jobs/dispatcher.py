@@ -1,26 +1,32 @@
 """Starts waiting jobs, the best of each organisation in turn, as many as the limits allow."""
 
 from ketbase.jobs.store import JobStore
-from ketbase.jobs.types import Job
+from ketbase.jobs.types import Job, JobStatus
+from ketbase.ports.clock import Clock
 from ketbase.ports.workflows import Workflows
 
 _LOOK_AHEAD = 10
+_LAG_PAUSES_S = (0.1, 0.2, 0.4, 0.8)
 
 
 class Dispatcher:
     """Any number of dispatchers may work at the same moment; a job is started by one of them."""
 
-    def __init__(self, store: JobStore, workflows: Workflows, *, at_most_running: int, at_most_in_all: int):
+    def __init__(
+        self, store: JobStore, workflows: Workflows, clock: Clock, *, at_most_running: int, at_most_in_all: int
+    ):
         """Wire a dispatcher.
 
         Args:
             store: where the jobs wait.
             workflows: what runs them.
+            clock: the time.
             at_most_running: jobs of one organisation at a moment.
             at_most_in_all: jobs of the installation at a moment.
         """
         self._store = store
         self._workflows = workflows
+        self._clock = clock
         self._limits = at_most_running, at_most_in_all
 
     def dispatch(self) -> list[Job]:
@@ -44,9 +50,7 @@ class Dispatcher:
         return started
 
     def _start_next(self, organization_id: str) -> Job | None:
-        candidates = self._store.next_waiting(organization_id, _LOOK_AHEAD)
-        if not candidates:
-            self._store.forget_waiting(organization_id)
+        candidates = self._candidates(organization_id)
         own, in_all = self._limits
         for candidate in candidates:
             # A candidate may be gone, because another dispatcher took it or the index lags behind.
@@ -55,3 +59,12 @@ class Dispatcher:
                 self._workflows.start(job.kind, job.execution, job.reference.model_dump())
                 return job
         return None
+
+    def _candidates(self, organization_id: str) -> list[Job]:
+        """Read who is next. Jobs wait there for sure, but the queue is an index, which may lag behind a moment."""
+        for pause in _LAG_PAUSES_S:
+            candidates = self._store.next_waiting(organization_id, _LOOK_AHEAD)
+            if candidates or not self._store.count(organization_id, [JobStatus.QUEUED]):
+                return candidates
+            self._clock.sleep(pause)
+        return []

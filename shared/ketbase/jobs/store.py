@@ -13,6 +13,7 @@ from ketbase.ports.clock import Clock
 from ketbase.ports.records import (
     Absent,
     AtMost,
+    BusyError,
     ConditionFailedError,
     Equals,
     Index,
@@ -41,7 +42,7 @@ _BEFORE = {
 _TRIES = 20
 
 RUNNING_TOTAL = Key("jobs", "running-total")
-_WAITING = "jobs#waiting-organizations"
+_TALLIES = "jobs#tallies"
 _RUNNING = "jobs#running"
 
 
@@ -98,9 +99,11 @@ class JobStore:
         return self._records.count(f"backend#{backend}", index=Index.BACKEND)
 
     def waiting_organizations(self) -> list[str]:
-        """Name the organisations that have waiting jobs."""
+        """Name the organisations that have waiting jobs, as the last finished write left it."""
         return [
-            item.key.partition.removeprefix("org#") for item in self._pages(_WAITING, "", Index.WORK, None, False)
+            item.key.sort
+            for item in self._pages(_TALLIES, "", None, None, False)
+            if item.values.get(JobStatus.QUEUED)
         ]
 
     def next_waiting(self, organization_id: str, limit: int) -> list[Job]:
@@ -135,7 +138,6 @@ class JobStore:
             Update(
                 _tally(job.organization_id),
                 add={JobStatus.QUEUED: 1},
-                indexes={Index.WORK: Key(_WAITING, f"org#{job.organization_id}")},
             ),
         ]
         if idempotency_key is not None:
@@ -236,19 +238,6 @@ class JobStore:
             job, JobStatus.RUNNING, kind, message, data=data, changes={"progress": progress}, moves=False
         )
 
-    def forget_waiting(self, organization_id: str) -> None:
-        """Take an organisation that has no waiting job off the list of those that have."""
-        try:
-            self._records.write(
-                Update(
-                    _tally(organization_id),
-                    indexes={Index.WORK: None},
-                    when=(AtMost(JobStatus.QUEUED, 0),),
-                )
-            )
-        except ConditionFailedError:
-            return
-
     def _move(
         self,
         job: Job,
@@ -291,14 +280,13 @@ class JobStore:
                 job = current
                 continue
             return after
-        raise ConflictError("JOB_BUSY", f"Job {job.id} changed again and again; try again.", job_id=job.id)
+        raise BusyError(f"job {job.id} changed again and again")
 
     def _tallies(self, job: Job, to: JobStatus, limits: tuple[int, int] | None) -> list[Write]:
         own, total = limits or (0, 0)
         tally = Update(
             _tally(job.organization_id),
             add={job.status: -1, to: 1},
-            indexes={Index.WORK: Key(_WAITING, f"org#{job.organization_id}")} if to is JobStatus.QUEUED else {},
             when=(AtMost(JobStatus.RUNNING, own - 1),) if limits else (),
         )
         step = (to is JobStatus.RUNNING) - (job.status is JobStatus.RUNNING)
@@ -362,7 +350,7 @@ def _place(organization_id: str, job_id: str) -> Key:
 
 
 def _tally(organization_id: str) -> Key:
-    return Key(f"org#{organization_id}", "tally#jobs")
+    return Key(_TALLIES, organization_id)
 
 
 def _listing(organization_id: str, status: JobStatus) -> str:

@@ -1,6 +1,7 @@
 """Starts and stops everything that one machine needs to be the whole backend."""
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from ketbase.runtime import observability, wiring
 
 _LISTEN_S = 5.0
 _PURGE_EVERY_S = 3_600
+_KEEP_EXECUTIONS = timedelta(days=90)
 _AFTER_FAILURE_S = 1.0
 
 
@@ -46,10 +48,7 @@ class LocalStack:
         schedules = {
             f.name: (f.every_s, steps[f.name]) for f in template.functions.values() if f.every_s is not None
         }
-        records = wiring.records()
-        if isinstance(records, SqliteRecords):
-            # What DynamoDB does by itself.
-            schedules["purge"] = (_PURGE_EVERY_S, lambda _event, _context: records.purge_expired())
+        schedules["purge"] = (_PURGE_EVERY_S, lambda _event, _context: _purge())
         self._scheduler = Scheduler(schedules)
         journal = wiring.workflows()
         if isinstance(journal, LocalWorkflows):
@@ -82,3 +81,12 @@ class LocalStack:
             except Exception:  # noqa: BLE001 (the bell rings again)
                 observability.log_exception("dispatch failed")
                 self._closing.wait(_AFTER_FAILURE_S)
+
+
+def _purge() -> None:
+    """Drop what is over, as DynamoDB and Step Functions do by themselves."""
+    records, journal = wiring.records(), wiring.workflows()
+    if isinstance(records, SqliteRecords):
+        records.purge_expired()
+    if isinstance(journal, LocalWorkflows):
+        journal.forget_ended(wiring.clock().now() - _KEEP_EXECUTIONS)

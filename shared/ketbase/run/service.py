@@ -1,6 +1,7 @@
 """Takes a run in: checks it against the backend and queues it as a job."""
 
 import hashlib
+import json
 import logging
 import secrets
 from datetime import datetime, timedelta
@@ -55,7 +56,7 @@ class Runs:
             InvalidCircuitError: the circuit does not fit the backend, or parameters are missing or unknown.
             ConflictError: `IDEMPOTENCY_KEY_REUSED`.
         """
-        fingerprint = hashlib.sha256(f"{circuit_id}\n{body.model_dump_json()}".encode()).hexdigest()
+        fingerprint = _fingerprint(circuit_id, body)
         job = None
         if idempotency_key is not None:
             # First of all: what was accepted stays accepted, even if its circuit is gone by now.
@@ -117,6 +118,12 @@ class Runs:
             return job.started_at or self._clock.now()
         seconds = self._backends.recent_seconds(job.backend)
         return None if seconds is None else self._clock.now() + timedelta(seconds=seconds * (position - 1))
+
+
+def _fingerprint(circuit_id: str, body: RunCircuit) -> str:
+    """Tell requests apart by what they ask, whatever the order in which they name it."""
+    asked = json.dumps([circuit_id, body.model_dump(mode="json")], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()
 
 
 def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> None:

@@ -111,7 +111,7 @@ def _aws(service: str) -> Any:
     import boto3
     from botocore.config import Config
 
-    config = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=10)
+    config = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=6)
     if service == "s3":
         # Links signed the older way do not open objects that KMS encrypts.
         config = config.merge(Config(signature_version="s3v4"))
@@ -160,6 +160,7 @@ def dispatcher() -> Dispatcher:
     return Dispatcher(
         job_store(),
         workflows(),
+        clock(),
         at_most_running=settings().max_concurrent_jobs,
         at_most_in_all=settings().max_running_jobs,
     )

@@ -121,3 +121,13 @@ def test_a_circuit_with_more_parameters_than_a_record_holds_is_refused_and_leave
         circuits.create(ALICE, body(10_000))
     assert blobs.kept == {}
     assert circuits.create(ALICE, body(3_000)).parameters["theta"].count == 3_000
+
+
+def test_a_circuit_that_no_answer_could_hold_is_refused(circuits, blobs):
+    angles = dict.fromkeys(("theta", "phi", "lambda"), "+".join(["a"] * 200))
+    gate = {"type": "U", "targets": [0], "parameters": angles}
+    body = CreateCircuit.model_validate({"name": "long", "n_qubits": 1, "gates": [gate] * 10_000})
+    with pytest.raises(InvalidCircuitError) as refused:
+        circuits.create(ALICE, body)
+    assert refused.value.code == "CIRCUIT_TOO_LARGE"
+    assert blobs.kept == {}

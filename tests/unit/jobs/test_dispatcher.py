@@ -21,7 +21,7 @@ def workflows():
 
 
 def dispatcher(store, workflows, own=10, in_all=100):
-    return Dispatcher(store, workflows, at_most_running=own, at_most_in_all=in_all)
+    return Dispatcher(store, workflows, store._clock, at_most_running=own, at_most_in_all=in_all)
 
 
 def test_high_priority_starts_before_what_was_submitted_earlier(store, workflows):
@@ -71,10 +71,16 @@ def test_dispatchers_at_the_same_moment_start_each_job_once_and_keep_the_limits(
     assert len(list(store.running())) == 12
 
 
-def test_an_organisation_without_waiting_jobs_is_taken_off_the_list(store, workflows):
+def test_only_organisations_with_waiting_jobs_are_looked_at(store, workflows):
     store.submit(new_job(store._clock), None, "")
-    dispatch = dispatcher(store, workflows).dispatch
-    dispatch()
+    dispatcher(store, workflows).dispatch()
     assert store.waiting_organizations() == []
     store.submit(new_job(store._clock), None, "")
     assert store.waiting_organizations() == ["org_a"]
+
+
+def test_a_job_that_the_index_does_not_show_yet_is_waited_for(store, workflows):
+    job = store.submit(new_job(store._clock), None, "")
+    shown, looks = store.next_waiting, []
+    store.next_waiting = lambda *asked: shown(*asked) if looks.append(1) or len(looks) > 2 else []
+    assert [started.id for started in dispatcher(store, workflows).dispatch()] == [job.id]

@@ -109,8 +109,7 @@ class JobLifecycle(RuleBasedStateMachine):
             queue = self.store.next_waiting(organization, 100)
             assert [job.id for job in queue] == [job.id for job in wanted]
             assert [self.store.position(job) for job in queue] == list(range(1, len(queue) + 1))
-            if waiting:
-                assert organization in self.store.waiting_organizations()
+            assert (organization in self.store.waiting_organizations()) is bool(waiting)
         depth = sum(job.status is JobStatus.QUEUED for job in self.model.values())
         assert self.store.depth("aer") == depth
 

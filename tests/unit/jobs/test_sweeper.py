@@ -17,7 +17,9 @@ class Scene:
         self.store = JobStore(SqliteRecords(path, self.clock), self.clock)
         self.workflows = FakeWorkflows()
         self.doorbell = FakeDoorbell()
-        self.dispatch = Dispatcher(self.store, self.workflows, at_most_running=9, at_most_in_all=9).dispatch
+        self.dispatch = Dispatcher(
+            self.store, self.workflows, self.clock, at_most_running=9, at_most_in_all=9
+        ).dispatch
         self.sweep = Sweeper(
             self.store,
             self.workflows,

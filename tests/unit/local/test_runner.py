@@ -101,6 +101,19 @@ def test_a_restart_takes_up_an_execution_where_it_was_cut_off(path):
     second.runner.close()
 
 
+def test_an_execution_that_ended_long_ago_is_forgotten_and_a_running_one_is_not(path):
+    clock = TurnedClock()
+    journal = LocalWorkflows(path, clock)
+    for name in ("ended", "running"):
+        journal.start("w", name, {})
+    journal.finish("w", "ended", ExecutionStatus.SUCCEEDED, "")
+    journal.forget_ended(clock.now())
+    assert journal.status("w", "ended") is ExecutionStatus.SUCCEEDED
+    clock.turn(1)
+    journal.forget_ended(clock.now())
+    assert (journal.status("w", "ended"), journal.status("w", "running")) == (None, ExecutionStatus.RUNNING)
+
+
 def test_a_step_whose_worker_died_is_repeated(path):
     calls = []
 

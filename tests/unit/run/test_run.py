@@ -132,6 +132,17 @@ def test_the_same_key_answers_with_the_same_job_and_queues_nothing_more(scene):
         scene.runs.submit(ALICE, circuit.id, RunCircuit(shots=6), "key")
 
 
+def test_the_order_of_the_parameters_makes_no_other_request(scene):
+    gates = [{"type": "RX", "targets": [0], "parameters": {"theta": "a+b"}}]
+    body = CreateCircuit.model_validate({"name": "c", "n_qubits": 1, "gates": gates})
+    circuit = scene.circuits.create(ALICE, body)
+    ids = {
+        scene.runs.submit(ALICE, circuit.id, RunCircuit(parameters=values), "key").job_id
+        for values in ({"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.0})
+    }
+    assert len(ids) == 1
+
+
 def test_what_was_accepted_stays_accepted_after_its_circuit_is_deleted(scene):
     circuit = scene.circuit()
     first = scene.runs.submit(ALICE, circuit.id, RunCircuit(), "key")

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,10 @@ class LocalWorkflows:
         if ended.rowcount:
             connection.execute("DELETE FROM answers WHERE execution = ?", (execution,))
             self._notify()
+
+    def forget_ended(self, before: datetime) -> None:
+        """Drop the executions that ended before a moment; Step Functions keeps them for 90 days."""
+        self._connection().execute("DELETE FROM executions WHERE ended_at < ?", (iso(before),))
 
     def answer(self, execution: str, call: str) -> str | None:
         """Read what a task call answered before, if it did."""
