@@ -8,7 +8,8 @@ from pydantic_core import from_json
 
 from ketbase.accounts.types import Caller
 from ketbase.errors import ConflictError, NotFoundError
-from ketbase.jobs.store import JobStore, blob_key
+from ketbase.jobs.layout import blob_key
+from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Cancellation, Events, Job, JobStatus, LogLine, Logs, ResultLink
 from ketbase.paging import PageRequest, Slice, take
 from ketbase.ports.blobs import Blobs

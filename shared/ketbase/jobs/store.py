@@ -1,6 +1,5 @@
-"""Where jobs lie, and the few ways in which a job changes: each one transaction, so none happens twice."""
+"""The few ways in which a job changes, each one transaction, so that none happens twice."""
 
-import hashlib
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator
@@ -8,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from ketbase.errors import ConflictError
-from ketbase.jobs.types import Event, Job, JobError, JobReference, JobStatus, Level, Priority, Progress
+from ketbase.jobs import layout
+from ketbase.jobs.types import Event, Job, JobError, JobStatus, Level, Progress
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import (
     Absent,
@@ -18,18 +18,15 @@ from ketbase.ports.records import (
     Equals,
     Index,
     Item,
-    Key,
     Put,
     Records,
     Update,
     Write,
 )
-from ketbase.types import iso
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
 """How long a repeated `Idempotency-Key` finds the job that it made."""
 
-_RANK = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 _BEFORE = {
     JobStatus.QUEUED: (JobStatus.RUNNING,),
     JobStatus.RUNNING: (JobStatus.QUEUED,),
@@ -40,10 +37,6 @@ _BEFORE = {
 """The whole lifecycle: from which states each state is reached."""
 
 _TRIES = 20
-
-RUNNING_TOTAL = Key("jobs", "running-total")
-_TALLIES = "jobs#tallies"
-_RUNNING = "jobs#running"
 
 
 class JobStore:
@@ -57,7 +50,7 @@ class JobStore:
 
     def get(self, organization_id: str, job_id: str) -> Job | None:
         """Read a job."""
-        item = self._records.get(_place(organization_id, job_id))
+        item = self._records.get(layout.place(organization_id, job_id))
         return None if item is None else Job.model_validate(item.values)
 
     def walk(
@@ -70,7 +63,7 @@ class JobStore:
             walks = [self._pages(f"org#{organization_id}", "job#", None, start, descending)]
         else:
             walks = [
-                self._pages(_listing(organization_id, status), "", Index.LISTING, after, descending)
+                self._pages(layout.listing(organization_id, status), "", Index.LISTING, after, descending)
                 for status in chosen
             ]
         jobs = (map(_job, walk) for walk in walks)
@@ -78,7 +71,7 @@ class JobStore:
 
     def count(self, organization_id: str, statuses: Iterable[JobStatus]) -> int:
         """Count the jobs in any of `statuses` (none given: in all)."""
-        tally = self._records.get(_tally(organization_id))
+        tally = self._records.get(layout.tally(organization_id))
         chosen = tuple(statuses) or tuple(JobStatus)
         return 0 if tally is None else sum(int(tally.values.get(status, 0)) for status in chosen)
 
@@ -91,7 +84,7 @@ class JobStore:
         """Count the organisation's waiting jobs up to and with this one; 0 once it no longer waits."""
         if job.status is not JobStatus.QUEUED:
             return 0
-        ahead = self._records.count(_queue(job.organization_id), index=Index.WORK, before=_turn(job))
+        ahead = self._records.count(layout.queue(job.organization_id), index=Index.WORK, before=layout.turn(job))
         return ahead + 1
 
     def depth(self, backend: str) -> int:
@@ -102,18 +95,18 @@ class JobStore:
         """Name the organisations that have waiting jobs, as the last finished write left it."""
         return [
             item.key.sort
-            for item in self._pages(_TALLIES, "", None, None, False)
+            for item in self._pages(layout.TALLIES, "", None, None, False)
             if item.values.get(JobStatus.QUEUED)
         ]
 
     def next_waiting(self, organization_id: str, limit: int) -> list[Job]:
         """Read the jobs of an organisation that should start next, best first."""
-        page = self._records.query(_queue(organization_id), index=Index.WORK, limit=limit)
+        page = self._records.query(layout.queue(organization_id), index=Index.WORK, limit=limit)
         return [_job(item) for item in page.items]
 
     def running(self) -> Iterator[Job]:
         """Walk the running jobs of all organisations, the longest running first."""
-        return map(_job, self._pages(_RUNNING, "", Index.WORK, None, False))
+        return map(_job, self._pages(layout.RUNNING, "", Index.WORK, None, False))
 
     # --- Changing ---
 
@@ -133,17 +126,17 @@ class JobStore:
         """
         job = job.model_copy(update={"events": 1})
         writes: list[Write] = [
-            Put(self._item(job), (Absent(),)),
+            Put(layout.item(job), (Absent(),)),
             self._event(job, "job.queued", f"Queued for {job.backend}"),
             Update(
-                _tally(job.organization_id),
+                layout.tally(job.organization_id),
                 add={JobStatus.QUEUED: 1},
             ),
         ]
         if idempotency_key is not None:
             entry = {"job_id": job.id, "fingerprint": fingerprint}
             expires = int((job.created_at + IDEMPOTENCY_WINDOW).timestamp())
-            place = _idempotency(job.organization_id, idempotency_key)
+            place = layout.idempotency(job.organization_id, idempotency_key)
             writes.append(Put(Item(place, entry, expires_at=expires), (Absent(),)))
         try:
             self._records.write(*writes)
@@ -160,7 +153,7 @@ class JobStore:
         Raises:
             ConflictError: `IDEMPOTENCY_KEY_REUSED`, the key was used for another request.
         """
-        entry = self._records.get(_idempotency(organization_id, idempotency_key))
+        entry = self._records.get(layout.idempotency(organization_id, idempotency_key))
         if entry is None:
             return None
         if entry.values["fingerprint"] != fingerprint:
@@ -263,7 +256,7 @@ class JobStore:
                 update={**changes, "status": to, "events": job.events + 1, "updated_at": self._clock.now()}
             )
             writes: list[Write] = [
-                Put(self._item(after), (Equals("status", job.status), Equals("events", job.events))),
+                Put(layout.item(after), (Equals("status", job.status), Equals("events", job.events))),
                 self._event(after, kind, message, level, data),
             ]
             if moves:
@@ -285,7 +278,7 @@ class JobStore:
     def _tallies(self, job: Job, to: JobStatus, limits: tuple[int, int] | None) -> list[Write]:
         own, total = limits or (0, 0)
         tally = Update(
-            _tally(job.organization_id),
+            layout.tally(job.organization_id),
             add={job.status: -1, to: 1},
             when=(AtMost(JobStatus.RUNNING, own - 1),) if limits else (),
         )
@@ -293,18 +286,9 @@ class JobStore:
         if not step:
             return [tally]
         in_all = Update(
-            RUNNING_TOTAL, add={"running": step}, when=(AtMost("running", total - 1),) if limits else ()
+            layout.RUNNING_TOTAL, add={"running": step}, when=(AtMost("running", total - 1),) if limits else ()
         )
         return [tally, in_all]
-
-    def _item(self, job: Job) -> Item:
-        indexes = {Index.LISTING: Key(_listing(job.organization_id, job.status), job.id)}
-        if job.status is JobStatus.QUEUED:
-            indexes[Index.WORK] = Key(_queue(job.organization_id), _turn(job))
-            indexes[Index.BACKEND] = Key(f"backend#{job.backend}", job.id)
-        elif job.status is JobStatus.RUNNING and job.started_at is not None:
-            indexes[Index.WORK] = Key(_RUNNING, f"{iso(job.started_at)}#{job.id}")
-        return Item(_place(job.organization_id, job.id), job.model_dump(mode="json"), indexes)
 
     def _event(
         self,
@@ -322,8 +306,7 @@ class JobStore:
             data={"status": job.status, **(data or {})},
             timestamp=self._clock.now(),
         )
-        place = Key(f"job#{job.id}", f"event#{event.cursor:012d}")
-        return Put(Item(place, event.model_dump(mode="json")), (Absent(),))
+        return Put(layout.event_item(job.id, event), (Absent(),))
 
     def _pages(
         self, partition: str, prefix: str, index: Index | None, after: str | None, descending: bool
@@ -336,35 +319,5 @@ class JobStore:
             after = page.next
 
 
-def blob_key(reference: JobReference, name: str) -> str:
-    """Name one of a job's blobs, such as `circuit.json`, `compiled.json` or `result.json`."""
-    return f"jobs/{reference.organization_id}/{reference.job_id}/{name}"
-
-
 def _job(item: Item) -> Job:
     return Job.model_validate(item.values)
-
-
-def _place(organization_id: str, job_id: str) -> Key:
-    return Key(f"org#{organization_id}", f"job#{job_id}")
-
-
-def _tally(organization_id: str) -> Key:
-    return Key(_TALLIES, organization_id)
-
-
-def _listing(organization_id: str, status: JobStatus) -> str:
-    return f"org#{organization_id}#jobs#{status}"
-
-
-def _queue(organization_id: str) -> str:
-    return f"org#{organization_id}#queue"
-
-
-def _turn(job: Job) -> str:
-    """The place in the queue: by priority, then by time of submission, which the id holds."""
-    return f"{_RANK[job.priority]}#{job.id}"
-
-
-def _idempotency(organization_id: str, key: str) -> Key:
-    return Key(f"org#{organization_id}", f"idempotency#{hashlib.sha256(key.encode()).hexdigest()}")

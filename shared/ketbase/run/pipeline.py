@@ -5,7 +5,8 @@ import json
 from ketbase.backends.service import Backends
 from ketbase.backends.types import CompiledCircuit, Outcome
 from ketbase.errors import KetbaseError
-from ketbase.jobs.store import JobStore, blob_key
+from ketbase.jobs.layout import blob_key
+from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobError, JobReference, JobStatus, Progress
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.doorbell import Doorbell

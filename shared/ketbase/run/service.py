@@ -13,7 +13,8 @@ from ketbase.circuits.service import Circuits
 from ketbase.circuits.types import Circuit, bind_check
 from ketbase.errors import InvalidCircuitError, InvalidError
 from ketbase.ids import new_id
-from ketbase.jobs.store import JobStore, blob_key
+from ketbase.jobs.layout import blob_key
+from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobStatus, Submission
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.clock import Clock
