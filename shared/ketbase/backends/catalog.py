@@ -19,8 +19,3 @@ def backends() -> Mapping[str, BackendInfo]:
     text = files(__package__).joinpath(CATALOG).read_bytes()
     listed = TypeAdapter(tuple[BackendInfo, ...]).validate_json(text)
     return MappingProxyType({backend.id: backend for backend in listed})
-
-
-def find(backend: str) -> BackendInfo | None:
-    """Return the backend with that id, none where there is no such backend."""
-    return backends().get(backend)

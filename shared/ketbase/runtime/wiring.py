@@ -1,29 +1,35 @@
-"""The one place that picks adapters and puts services together; each is made once in a process, when asked for."""
+"""The one place that picks adapters and puts services together; each is made once in a process, when asked for.
+
+Each is also imported when asked for, so that a function loads the rooms it uses and no other.
+"""
+
+from __future__ import annotations
 
 import functools
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ketbase.accounts.service import Accounts
-from ketbase.backends.service import Backends
-from ketbase.circuits.service import Circuits
-from ketbase.circuits.store import CircuitStore
-from ketbase.jobs.dispatcher import Dispatcher
-from ketbase.jobs.service import Jobs
-from ketbase.jobs.store import JobStore
-from ketbase.jobs.sweeper import Sweeper
-from ketbase.ports.blobs import Blobs
-from ketbase.ports.clock import Clock
-from ketbase.ports.doorbell import Doorbell
-from ketbase.ports.quantum import CircuitLanguage, QuantumProvider
-from ketbase.ports.records import Records
-from ketbase.ports.workflows import Workflows
-from ketbase.run.pipeline import ComputeSteps, FinalSteps
-from ketbase.run.service import Runs
 from ketbase.runtime.settings import settings
 from ketbase.version import VERSION
+
+if TYPE_CHECKING:
+    from ketbase.accounts.service import Accounts
+    from ketbase.backends.service import Backends
+    from ketbase.circuits.service import Circuits
+    from ketbase.jobs.dispatcher import Dispatcher
+    from ketbase.jobs.service import Jobs
+    from ketbase.jobs.store import JobStore
+    from ketbase.jobs.sweeper import Sweeper
+    from ketbase.ports.blobs import Blobs
+    from ketbase.ports.clock import Clock
+    from ketbase.ports.doorbell import Doorbell
+    from ketbase.ports.quantum import CircuitLanguage, QuantumProvider
+    from ketbase.ports.records import Records
+    from ketbase.ports.workflows import Workflows
+    from ketbase.run.pipeline import ComputeSteps, FinalSteps
+    from ketbase.run.service import Runs
 
 # --- Adapters ---
 
@@ -133,30 +139,41 @@ def _cos() -> Any:
 @functools.cache
 def accounts() -> Accounts:
     """Who is calling."""
+    from ketbase.accounts.service import Accounts
+
     return Accounts(records(), clock())
 
 
 @functools.cache
 def circuits() -> Circuits:
     """The circuits."""
+    from ketbase.circuits.service import Circuits
+    from ketbase.circuits.store import CircuitStore
+
     return Circuits(CircuitStore(records(), blobs()), language, clock())
 
 
 @functools.cache
 def job_store() -> JobStore:
     """Where jobs lie."""
+    from ketbase.jobs.store import JobStore
+
     return JobStore(records(), clock())
 
 
 @functools.cache
 def jobs() -> Jobs:
     """The jobs."""
+    from ketbase.jobs.service import Jobs
+
     return Jobs(job_store(), blobs(), workflows(), doorbell(), clock())
 
 
 @functools.cache
 def dispatcher() -> Dispatcher:
     """What starts waiting jobs."""
+    from ketbase.jobs.dispatcher import Dispatcher
+
     return Dispatcher(
         job_store(),
         workflows(),
@@ -169,6 +186,8 @@ def dispatcher() -> Dispatcher:
 @functools.cache
 def sweeper() -> Sweeper:
     """What repairs jobs whose run died."""
+    from ketbase.jobs.sweeper import Sweeper
+
     return Sweeper(
         job_store(),
         workflows(),
@@ -182,24 +201,32 @@ def sweeper() -> Sweeper:
 @functools.cache
 def backends() -> Backends:
     """The backends."""
+    from ketbase.backends.service import Backends
+
     return Backends(records(), job_store(), clock())
 
 
 @functools.cache
 def runs() -> Runs:
     """Submission of runs."""
+    from ketbase.run.service import Runs
+
     return Runs(circuits(), backends(), job_store(), blobs(), doorbell(), clock())
 
 
 @functools.cache
 def compute_steps() -> ComputeSteps:
     """The steps of a run that need the quantum room."""
+    from ketbase.run.pipeline import ComputeSteps
+
     return ComputeSteps(job_store(), blobs(), provider())
 
 
 @functools.cache
 def final_steps() -> FinalSteps:
     """The steps that end a run."""
+    from ketbase.run.pipeline import FinalSteps
+
     return FinalSteps(job_store(), blobs(), backends(), doorbell())
 
 

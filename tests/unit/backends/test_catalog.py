@@ -2,7 +2,7 @@ import subprocess
 import sys
 from importlib.resources import files
 
-from ketbase.backends.catalog import backends, find
+from ketbase.backends.catalog import backends
 
 
 def test_the_catalogue_lists_aer_and_every_large_snapshot() -> None:
@@ -23,11 +23,6 @@ def test_devices_have_a_calibration_and_aer_has_none() -> None:
 def test_a_device_without_reset_does_not_claim_it() -> None:
     assert "RESET" in backends()["fake_fez"].capabilities.supported_gates
     assert "RESET" not in backends()["fake_miami"].capabilities.supported_gates
-
-
-def test_an_unknown_backend_is_not_found() -> None:
-    assert find("fake_atlantis") is None
-    assert find("aer") is backends()["aer"]
 
 
 def test_reading_the_catalogue_imports_no_sdk() -> None:
