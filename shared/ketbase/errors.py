@@ -36,6 +36,22 @@ class ForbiddenError(KetbaseError):
     """The caller is known but lacks the scope."""
 
 
+class BudgetError(KetbaseError):
+    """There is no money for this."""
+
+
+class RateLimitedError(KetbaseError):
+    """Too many requests in too short a time.
+
+    Attributes:
+        retry_after_s: when trying again makes sense, in seconds from now.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after_s: int, **details: Any):
+        super().__init__(code, message, retry_after_s=retry_after_s, **details)
+        self.retry_after_s = retry_after_s
+
+
 class NotFoundError(KetbaseError):
     """There is no such thing, or it belongs to someone else."""
 

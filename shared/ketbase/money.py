@@ -85,7 +85,7 @@ class Money:
         return core_schema.no_info_plain_validator_function(
             _validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                str, return_schema=core_schema.str_schema(), when_used="json"
+                str, return_schema=core_schema.str_schema()
             ),
         )
 

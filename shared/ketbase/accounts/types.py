@@ -1,9 +1,10 @@
 """Who may call, and what they may do."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
+from ketbase.accounts.roles import Role, grants
 from ketbase.types import Model, Moment
 
 KEY_PATTERN = r"^qsk_(live|test|dev)_[A-Za-z0-9]{24}$"
@@ -11,21 +12,44 @@ KEY_PATTERN = r"^qsk_(live|test|dev)_[A-Za-z0-9]{24}$"
 type ApiKey = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 
 
+type Credential = Literal["key", "session"]
+
+
+class Origin(Model):
+    """Where a request came from."""
+
+    address: str = ""
+    agent: str = ""
+    request_id: str = ""
+
+
 class Caller(Model):
     """Whoever makes a request: services take one as their first argument and show it nothing of others.
 
     Attributes:
         scopes: such as `circuits:read`; `circuits:*` grants every action on circuits and `*` everything.
+        role: of the person behind the credential.
+        credential: what they showed: an API key, or a session that they signed in to.
+        credential_id: of the key (`key_…`) or the session (`session_…`).
+        origin: where the request came from.
     """
 
     organization_id: str
     user_id: str
     scopes: frozenset[str]
+    role: Role = Role.OWNER
+    credential: Credential = "key"
+    credential_id: str = ""
+    origin: Origin = Origin()
 
     def may(self, scope: str) -> bool:
         """Say whether the caller's scopes grant `scope`."""
-        resource, _, _ = scope.partition(":")
-        return not self.scopes.isdisjoint((scope, f"{resource}:*", "*"))
+        return grants(self.scopes, scope)
+
+    @property
+    def key_id(self) -> str | None:
+        """The API key that was shown, if one was."""
+        return self.credential_id if self.credential == "key" and self.credential_id else None
 
 
 class Organization(Model):

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ketbase.errors import (
+    BudgetError,
     ConflictError,
     ForbiddenError,
     InvalidError,
     KetbaseError,
     NotFoundError,
+    RateLimitedError,
     TooLargeError,
     UnauthenticatedError,
     UnavailableError,
@@ -18,11 +20,13 @@ from ketbase.types import Model
 
 STATUS: dict[type[Exception], int] = {
     UnauthenticatedError: 401,
+    BudgetError: 402,
     ForbiddenError: 403,
     NotFoundError: 404,
     ConflictError: 409,
     TooLargeError: 413,
     InvalidError: 422,
+    RateLimitedError: 429,
     UnavailableError: 503,
     BusyError: 503,
 }

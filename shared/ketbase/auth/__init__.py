@@ -1,0 +1,1 @@
+"""Signing in: passwords, tokens, a second factor, and other identity providers."""

@@ -1,0 +1,1 @@
+"""What work costs: the prices, and what a job is expected to cost."""

@@ -1,0 +1,1 @@
+"""Notices: what Ketbase tells people by mail or in a chat; kept until it is delivered."""
