@@ -31,6 +31,7 @@ class Caller(Model):
         role: of the person behind the credential.
         credential: what they showed: an API key, or a session that they signed in to.
         credential_id: of the key (`key_…`) or the session (`session_…`).
+        rate_limit: how many requests the credential may make at once; see `ketbase.auth.buckets`.
         origin: where the request came from.
     """
 
@@ -40,6 +41,7 @@ class Caller(Model):
     role: Role = Role.OWNER
     credential: Credential = "key"
     credential_id: str = ""
+    rate_limit: int = 1_000
     origin: Origin = Origin()
 
     def may(self, scope: str) -> bool:
