@@ -11,6 +11,7 @@ from ketbase.errors import ConflictError, NotFoundError
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Cancellation, Events, Job, JobStatus, LogLine, Logs, ResultLink
+from ketbase.money import Money
 from ketbase.paging import PageRequest, Slice, take
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.clock import Clock
@@ -69,7 +70,7 @@ class Jobs:
             # Also where it was cancelled before: whoever did so may have died before this.
             self._workflows.stop(job.kind, job.execution, "cancelled by the user")
             self._doorbell.ring(f"{job.id} was cancelled")
-        return Cancellation(job_id=job.id, status=job.status)
+        return Cancellation(job_id=job.id, status=job.status, cost_incurred=job.actual_cost or Money())
 
     def events(self, caller: Caller, job_id: str, after: int, limit: int) -> Events:
         """Read a job's events behind a cursor, in order.

@@ -2,13 +2,17 @@
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from ketbase.errors import ConflictError
 from ketbase.jobs import layout
 from ketbase.jobs.types import Event, Job, JobError, JobStatus, Level, Progress
+from ketbase.ledger import entries
+from ketbase.ledger.service import Ledger
+from ketbase.ledger.types import Charge, CostEvent
+from ketbase.money import Money
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import (
     Absent,
@@ -39,12 +43,24 @@ _BEFORE = {
 _TRIES = 20
 
 
-class JobStore:
-    """Jobs, their queue and their events."""
+class Observer(Protocol):
+    """Who wants to know that a job ended."""
 
-    def __init__(self, records: Records, clock: Clock):
+    def farewell(self, job: Job) -> list[Write]:
+        """Give what is to be written together with a job's end, such as a notice to its user."""
+
+    def ended(self, job: Job) -> None:
+        """Take note that a job ended and its cost is settled; never raises."""
+
+
+class JobStore:
+    """Jobs, their queue and their events; each has its ceiling reserved while it lives, and settled at its end."""
+
+    def __init__(self, records: Records, clock: Clock, ledger: Ledger, observer: Observer | None = None):
         self._records = records
         self._clock = clock
+        self._ledger = ledger
+        self._observer = observer
 
     # --- Reading ---
 
@@ -110,42 +126,47 @@ class JobStore:
 
     # --- Changing ---
 
-    def submit(self, job: Job, idempotency_key: str | None, fingerprint: str) -> Job:
-        """Queue a new job, once for each idempotency key of its organisation.
+    def submit(self, job: Job, idempotency_key: str | None, fingerprint: str, *beside: Write) -> Job:
+        """Reserve a new job's ceiling and queue it, once for each idempotency key of its organisation.
 
         Args:
             job: new and queued.
             idempotency_key: what the caller calls this submission.
             fingerprint: of the request; another one under the same key is refused.
+            beside: what else is written in the same transaction.
 
         Returns:
             The job, or the one that was submitted under this key before.
 
         Raises:
             ConflictError: `IDEMPOTENCY_KEY_REUSED`, the key was used for another request.
+            BudgetError: `BUDGET_EXCEEDED` or `JOBS_PAUSED`.
         """
         job = job.model_copy(update={"events": 1})
         writes: list[Write] = [
             Put(layout.item(job), (Absent(),)),
             self._event(job, "job.queued", f"Queued for {job.backend}"),
-            Update(
-                layout.tally(job.organization_id),
-                add={JobStatus.QUEUED: 1},
-            ),
+            Update(layout.tally(job.organization_id), add={JobStatus.QUEUED: 1}),
+            *beside,
         ]
         if idempotency_key is not None:
             entry = {"job_id": job.id, "fingerprint": fingerprint}
             expires = int((job.created_at + IDEMPOTENCY_WINDOW).timestamp())
             place = layout.idempotency(job.organization_id, idempotency_key)
             writes.append(Put(Item(place, entry, expires_at=expires), (Absent(),)))
-        try:
-            self._records.write(*writes)
-        except ConditionFailedError:
-            before = idempotency_key and self.submitted(job.organization_id, idempotency_key, fingerprint)
-            if not before:
-                raise
-            return before
-        return job
+        for _ in range(_TRIES):
+            held = self._ledger.hold(job.reservation)
+            try:
+                self._records.write(*writes, *held)
+            except ConditionFailedError as refused:
+                before = idempotency_key and self.submitted(job.organization_id, idempotency_key, fingerprint)
+                if before:
+                    return before
+                if min(refused.failed) < len(writes):
+                    raise
+                continue  # another took from the same budget meanwhile: look whether there is room
+            return job
+        raise BusyError(f"the books of {job.organization_id} changed again and again")
 
     def submitted(self, organization_id: str, idempotency_key: str, fingerprint: str) -> Job | None:
         """Find the job that was submitted under an idempotency key, if one was.
@@ -189,7 +210,28 @@ class JobStore:
             changes={"started_at": None, "progress": Progress()},
         )
 
-    def complete(self, job: Job, message: str, data: dict[str, Any]) -> Job | None:
+    def extend(self, job: Job, more: Money) -> Job | None:
+        """Raise a running job's ceiling; `None` if it runs no more.
+
+        Raises:
+            BudgetError: `BUDGET_EXCEEDED`; the job keeps the ceiling it has.
+        """
+        for _ in range(_TRIES):
+            held = self._ledger.hold(job.reservation, more=more)
+            changes = {"reserved_cost": job.reserved_cost + more}
+            message = f"May cost up to ${changes['reserved_cost']} now"
+            after = self._move(
+                job, JobStatus.RUNNING, "job.extended", message, changes=changes, moves=False, held=held
+            )
+            if after is not None:
+                return after
+            current = self.get(job.organization_id, job.id)
+            if current is None or current.status is not JobStatus.RUNNING or current.attempt != job.attempt:
+                return None
+            job = current
+        raise BusyError(f"the books of {job.organization_id} changed again and again")
+
+    def complete(self, job: Job, message: str, data: dict[str, Any], charge: Charge | None = None) -> Job | None:
         """Move a running job to completed; its result must be readable by now."""
         return self._move(
             job,
@@ -197,13 +239,14 @@ class JobStore:
             "job.completed",
             message,
             data=data,
+            charge=charge,
             changes={
                 "completed_at": self._clock.now(),
                 "progress": Progress(percentage=100, step="completed"),
             },
         )
 
-    def fail(self, job: Job, error: JobError) -> Job | None:
+    def fail(self, job: Job, error: JobError, charge: Charge | None = None) -> Job | None:
         """Move a running job to failed."""
         return self._move(
             job,
@@ -212,23 +255,40 @@ class JobStore:
             error.message,
             level=Level.ERROR,
             data=error.model_dump(mode="json"),
+            charge=charge,
             changes={"completed_at": self._clock.now(), "error": error},
         )
 
-    def cancel(self, job: Job) -> Job | None:
-        """Move a waiting or running job to cancelled."""
+    def cancel(self, job: Job, *beside: Write) -> Job | None:
+        """Move a waiting or running job to cancelled; `beside` is written in the same transaction."""
         return self._move(
             job,
             JobStatus.CANCELLED,
             "job.cancelled",
             "Cancelled by the user",
             changes={"completed_at": self._clock.now()},
+            beside=beside,
         )
 
-    def report(self, job: Job, kind: str, message: str, progress: Progress, **data: Any) -> Job | None:
-        """Add an event and the progress of a running job; `None` if it runs no more."""
+    def report(
+        self,
+        job: Job,
+        kind: str,
+        message: str,
+        progress: Progress,
+        charge: Charge | None = None,
+        **data: Any,
+    ) -> Job | None:
+        """Add an event, the progress and what was used to a running job; `None` if it runs no more."""
         return self._move(
-            job, JobStatus.RUNNING, kind, message, data=data, changes={"progress": progress}, moves=False
+            job,
+            JobStatus.RUNNING,
+            kind,
+            message,
+            data=data,
+            charge=charge,
+            changes={"progress": progress},
+            moves=False,
         )
 
     def _move(
@@ -241,26 +301,44 @@ class JobStore:
         level: Level = Level.INFO,
         data: dict[str, Any] | None = None,
         changes: dict[str, Any],
+        charge: Charge | None = None,
         limits: tuple[int, int] | None = None,
         moves: bool = True,
+        held: Sequence[Write] = (),
+        beside: Sequence[Write] = (),
     ) -> Job | None:
-        """Write a job's next state, its event and the tallies in one transaction.
+        """Write a job's next state, its event, its cost and the tallies in one transaction.
 
         Holds only if the job is in the state it was read in; a job that merely got an event meanwhile is read
-        again. `limits` are the most running jobs of the organisation and of the installation.
+        again. `charge` is added to what the job used; a job that ends is settled. `limits` are the most running
+        jobs of the organisation and of the installation; `held` and `beside` are written too.
         """
         if job.status not in (_BEFORE[to] if moves else (to,)):
             return None
         for _ in range(_TRIES):
+            now = self._clock.now()
             after = job.model_copy(
-                update={**changes, "status": to, "events": job.events + 1, "updated_at": self._clock.now()}
+                update={
+                    **changes,
+                    **(job.charged(charge) if charge else {}),
+                    "status": to,
+                    "events": job.events + 1,
+                    "updated_at": now,
+                }
             )
+            if to.final:
+                after = after.model_copy(update={"actual_cost": min(after.cost_so_far, after.reserved_cost)})
             writes: list[Write] = [
                 Put(layout.item(after), (Equals("status", job.status), Equals("events", job.events))),
                 self._event(after, kind, message, level, data),
+                *held,
+                *beside,
             ]
             if moves:
                 writes += self._tallies(job, to, limits)
+            if to.final:
+                writes += entries.settle(after.reservation, _cost_event(after, now))
+                writes += self._observer.farewell(after) if self._observer else []
             try:
                 self._records.write(*writes)
             except ConditionFailedError as refused:
@@ -270,8 +348,12 @@ class JobStore:
                 current = self.get(job.organization_id, job.id)
                 if current is None or current.status is not job.status or current.attempt != job.attempt:
                     return None
+                if held:
+                    return None
                 job = current
                 continue
+            if to.final and self._observer:
+                self._observer.ended(after)
             return after
         raise BusyError(f"job {job.id} changed again and again")
 
@@ -317,6 +399,25 @@ class JobStore:
             if page.next is None:
                 return
             after = page.next
+
+
+def _cost_event(job: Job, now: datetime) -> CostEvent:
+    return CostEvent(
+        job_id=job.id,
+        organization_id=job.organization_id,
+        user_id=job.user_id,
+        key_id=job.key_id,
+        event_type=job.kind,
+        backend=job.backend,
+        month=job.month,
+        estimated=job.estimated_cost,
+        reserved=job.reserved_cost,
+        amount=job.actual_cost or Money(),
+        circuits=job.resources.circuits_executed,
+        shots=job.resources.total_shots,
+        compute_ms=round(job.resources.compute_seconds * 1_000),
+        created_at=now,
+    )
 
 
 def _job(item: Item) -> Job:

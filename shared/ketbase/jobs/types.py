@@ -6,6 +6,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ketbase.errors import InvalidError
+from ketbase.ledger.types import Charge, Reservation
+from ketbase.money import Money
 from ketbase.types import Model, Moment
 
 MAX_CURSOR = 10**12 - 1
@@ -67,11 +69,30 @@ class JobError(Model):
     details: dict[str, Any] = Field(default_factory=dict)
 
 
+class Resources(Model):
+    """What a job used.
+
+    Attributes:
+        compute_seconds: of the functions that worked for it.
+    """
+
+    circuits_executed: int = 0
+    total_shots: int = 0
+    compute_seconds: float = 0.0
+
+
 class Job(Model):
     """One piece of work.
 
     Attributes:
         config: what was asked for, in the form of the job's kind.
+        key_id: the API key it was submitted with, if one was.
+        month: the month that pays, such as `2026-01`.
+        estimated_cost: what it was expected to cost.
+        reserved_cost: the ceiling that it is held to.
+        cost_so_far: what it used until now.
+        actual_cost: what was settled when it ended, never above `reserved_cost`; `None` until then.
+        resources: what it used, beside money.
         attempt: how many times the job was started; it grows when a run of it died.
         events: how many events it has, which is also the cursor of the newest.
     """
@@ -85,6 +106,13 @@ class Job(Model):
     circuit_id: str | None
     backend: str
     config: dict[str, Any]
+    key_id: str | None = None
+    month: str = ""
+    estimated_cost: Money = Money()
+    reserved_cost: Money = Money()
+    cost_so_far: Money = Money()
+    actual_cost: Money | None = None
+    resources: Resources = Resources()
     progress: Progress = Progress()
     error: JobError | None = None
     attempt: int = 0
@@ -98,6 +126,30 @@ class Job(Model):
     def execution(self) -> str:
         """The name of this attempt's workflow execution."""
         return f"{self.id}-{self.attempt}"
+
+    @property
+    def reservation(self) -> Reservation:
+        """What was set aside for it."""
+        return Reservation(
+            job_id=self.id,
+            organization_id=self.organization_id,
+            user_id=self.user_id,
+            key_id=self.key_id,
+            month=self.month,
+            amount=self.reserved_cost,
+        )
+
+    def charged(self, charge: Charge) -> dict[str, Any]:
+        """Give the fields of this job after it used something."""
+        used = self.resources
+        return {
+            "cost_so_far": self.cost_so_far + charge.amount,
+            "resources": Resources(
+                circuits_executed=used.circuits_executed + charge.circuits,
+                total_shots=used.total_shots + charge.shots,
+                compute_seconds=round(used.compute_seconds + charge.compute_ms / 1_000, 3),
+            ),
+        }
 
     @property
     def reference(self) -> "JobReference":
@@ -169,6 +221,8 @@ class Submission(Model):
     """The answer to a submitted job.
 
     Attributes:
+        estimated_cost: what the job is expected to cost.
+        reserved_cost: what it may cost at most; so much of the budget is set aside until it ends.
         queue_position: how many of the organisation's jobs start before this one, plus one; 0 once it started.
         estimated_start: from the waiting jobs and how long the backend's latest jobs took; `None` when the
             backend has run nothing yet to judge by and others wait.
@@ -178,6 +232,8 @@ class Submission(Model):
     status: JobStatus
     queue_position: int
     estimated_start: Moment | None
+    estimated_cost: Money
+    reserved_cost: Money
 
 
 class ResultLink(Model):
@@ -190,7 +246,12 @@ class ResultLink(Model):
 
 
 class Cancellation(Model):
-    """The answer to a cancelled job."""
+    """The answer to a cancelled job.
+
+    Attributes:
+        cost_incurred: what it used before; the rest of its reservation is free again.
+    """
 
     job_id: str
     status: JobStatus
+    cost_incurred: Money

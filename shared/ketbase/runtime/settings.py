@@ -1,6 +1,7 @@
 """The settings, read once from the environment: every variable is `KETBASE_` and a field's name."""
 
 import functools
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,9 @@ class Settings(BaseSettings):
         job_deadline_s: a job that runs longer than this is stopped by the sweeper.
         sweep_grace_s: how long a started job may show no sign of life before the sweeper looks at it.
         max_memory_mb: what one simulation may use.
+        compute_memory_mb: what a function that simulates has; its seconds are priced by it.
+        control_memory_mb: the same of every other function.
+        default_monthly_limit: what an organisation may spend that has set no budget, in dollars.
         state_machine_arn: of the machines, with `{workflow}` for the name.
     """
 
@@ -50,6 +54,10 @@ class Settings(BaseSettings):
     job_deadline_s: int = 3_600
     sweep_grace_s: int = 60
     max_memory_mb: int = 8_192
+
+    compute_memory_mb: int = 3_008
+    control_memory_mb: int = 512
+    default_monthly_limit: Decimal = Decimal(100)
 
     bootstrap_key: str | None = None
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ketbase.jobs.service import Jobs
     from ketbase.jobs.store import JobStore
     from ketbase.jobs.sweeper import Sweeper
+    from ketbase.ledger.service import Ledger
     from ketbase.ports.blobs import Blobs
     from ketbase.ports.clock import Clock
     from ketbase.ports.doorbell import Doorbell
@@ -154,11 +155,20 @@ def circuits() -> Circuits:
 
 
 @functools.cache
+def ledger() -> Ledger:
+    """The books."""
+    from ketbase.ledger.service import Ledger
+    from ketbase.money import Money
+
+    return Ledger(records(), clock(), default_limit=Money.of(settings().default_monthly_limit))
+
+
+@functools.cache
 def job_store() -> JobStore:
     """Where jobs lie."""
     from ketbase.jobs.store import JobStore
 
-    return JobStore(records(), clock())
+    return JobStore(records(), clock(), ledger())
 
 
 @functools.cache
