@@ -10,8 +10,12 @@ from ketbase.backends.types import CompiledCircuit, Outcome
 from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.errors import InvalidCircuitError, KetbaseError
 from ketbase.ids import new_id
+from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobStatus, Priority
+from ketbase.ledger.service import Ledger
+from ketbase.money import Money
 from ketbase.ports.blobs import BlobInfo, BlobNotFoundError
+from ketbase.ports.records import Records
 from ketbase.ports.workflows import ExecutionStatus
 
 ALICE = Caller(organization_id="org_alice", user_id="user_alice", scopes=frozenset({"*"}))
@@ -32,6 +36,16 @@ class TurnedClock:
 
     def turn(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
+
+
+def books(records: Records, clock: TurnedClock, limit: str = "1000") -> Ledger:
+    """The real ledger, with money enough."""
+    return Ledger(records, clock, default_limit=Money.of(limit))
+
+
+def job_store(records: Records, clock: TurnedClock, limit: str = "1000") -> JobStore:
+    """The real store of jobs over `records`."""
+    return JobStore(records, clock, books(records, clock, limit))
 
 
 class DictBlobs:
@@ -167,13 +181,12 @@ def bell() -> CircuitDefinition:
     return CircuitDefinition.of_gates(2, [Gate(type="H", targets=(0,)), Gate(type="CNOT", targets=(0, 1))])
 
 
-def new_job(clock, organization="org_a", priority=Priority.NORMAL, backend="aer") -> Job:
+def new_job(clock, organization="org_a", priority=Priority.NORMAL, backend="aer", **fields: Any) -> Job:
     """A job that was just submitted."""
     now = clock.now()
     return Job(
         id=new_id("job"),
         organization_id=organization,
-        user_id="user",
         kind="run",
         status=JobStatus.QUEUED,
         priority=priority,
@@ -182,4 +195,5 @@ def new_job(clock, organization="org_a", priority=Priority.NORMAL, backend="aer"
         config={},
         created_at=now,
         updated_at=now,
+        **{"user_id": "user", "month": f"{now:%Y-%m}", **fields},
     )

@@ -16,7 +16,9 @@ def reserve(account: layout.Account, nano: int, *, limit: int, pause_at: int | N
         limit: the account's limit as it was read; the write does not hold if it changed meanwhile.
         pause_at: spent so much, the account takes no new jobs; `None` where it always does.
     """
-    when: list[Condition] = [Equals("limit", limit), AtMost("committed", limit - nano)]
+    when: list[Condition] = [Equals("limit", limit)]
+    if nano:  # what costs nothing may be done where nothing is left
+        when.append(AtMost("committed", limit - nano))
     if pause_at is not None:
         when.append(AtMost("spent", pause_at - 1))
     return Update(account.place, add={"committed": nano, "reserved": nano}, when=tuple(when))

@@ -4,15 +4,14 @@ import pytest
 
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.jobs.dispatcher import Dispatcher
-from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import JobStatus, Priority
-from tests.fakes import FakeWorkflows, TurnedClock, new_job
+from tests.fakes import FakeWorkflows, TurnedClock, job_store, new_job
 
 
 @pytest.fixture
 def store(tmp_path):
     clock = TurnedClock()
-    return JobStore(SqliteRecords(tmp_path / "r.db", clock), clock)
+    return job_store(SqliteRecords(tmp_path / "r.db", clock), clock)
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.errors import ConflictError
-from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobError, JobStatus, Priority, Progress
-from tests.fakes import TurnedClock, new_job
+from tests.fakes import TurnedClock, job_store, new_job
 
 ORGANIZATIONS = ("org_a", "org_b")
 OWN_LIMIT, TOTAL_LIMIT = 2, 3
@@ -22,7 +21,7 @@ OWN_LIMIT, TOTAL_LIMIT = 2, 3
 @pytest.fixture
 def store(tmp_path):
     clock = TurnedClock()
-    return JobStore(SqliteRecords(tmp_path / "r.db", clock), clock)
+    return job_store(SqliteRecords(tmp_path / "r.db", clock), clock)
 
 
 class JobLifecycle(RuleBasedStateMachine):
@@ -32,7 +31,7 @@ class JobLifecycle(RuleBasedStateMachine):
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         self.clock = TurnedClock()
-        self.store = JobStore(SqliteRecords(Path(self._folder.name) / "r.db", self.clock), self.clock)
+        self.store = job_store(SqliteRecords(Path(self._folder.name) / "r.db", self.clock), self.clock)
         self.model: dict[str, Job] = {}
         self.stale: dict[str, Job] = {}
 

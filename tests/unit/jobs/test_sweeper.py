@@ -4,17 +4,16 @@ import pytest
 
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.jobs.dispatcher import Dispatcher
-from ketbase.jobs.store import JobStore
 from ketbase.jobs.sweeper import MAX_ATTEMPTS, Sweeper
 from ketbase.jobs.types import JobStatus
 from ketbase.ports.workflows import ExecutionStatus
-from tests.fakes import FakeDoorbell, FakeWorkflows, TurnedClock, new_job
+from tests.fakes import FakeDoorbell, FakeWorkflows, TurnedClock, job_store, new_job
 
 
 class Scene:
     def __init__(self, path):
         self.clock = TurnedClock()
-        self.store = JobStore(SqliteRecords(path, self.clock), self.clock)
+        self.store = job_store(SqliteRecords(path, self.clock), self.clock)
         self.workflows = FakeWorkflows()
         self.doorbell = FakeDoorbell()
         self.dispatch = Dispatcher(

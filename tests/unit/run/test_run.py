@@ -13,7 +13,6 @@ from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit
 from ketbase.errors import ConflictError, ExecutionError, InvalidCircuitError, InvalidError, NotFoundError
 from ketbase.jobs.service import Jobs
-from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import JobStatus
 from ketbase.paging import PageRequest
 from ketbase.run.pipeline import ComputeSteps, FinalSteps, JobOverError, StepFailedError
@@ -28,6 +27,7 @@ from tests.fakes import (
     FakeProvider,
     FakeWorkflows,
     TurnedClock,
+    job_store,
 )
 
 
@@ -39,7 +39,7 @@ class Scene:
         self.workflows = FakeWorkflows()
         self.provider = FakeProvider()
         records = SqliteRecords(path, self.clock)
-        self.store = JobStore(records, self.clock)
+        self.store = job_store(records, self.clock)
         self.backends = Backends(records, self.store, self.clock)
         self.circuits = Circuits(CircuitStore(records, self.blobs), FakeLanguage, self.clock)
         self.runs = Runs(self.circuits, self.backends, self.store, self.blobs, self.doorbell, self.clock)
