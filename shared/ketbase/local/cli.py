@@ -77,10 +77,9 @@ def up(
 @app.command()
 def bootstrap() -> None:
     """Make the first organisation, its owner and a key, in the stores that the KETBASE_ settings name."""
-    from ketbase.runtime.settings import settings
-    from ketbase.runtime.wiring import accounts
+    from ketbase.runtime.wiring import accounts, bootstrap_key
 
-    key = accounts().found(settings().bootstrap_key)
+    key = accounts().found(bootstrap_key())
     if key is None:
         print("The first owner is there already; this command shows the key only once.", file=sys.stderr)
         raise typer.Exit(1)
@@ -97,16 +96,16 @@ def version() -> None:
 
 def _owner_key(data: Path) -> str | None:
     """The first owner's key: made at the first start, and kept in a file that only this user can read."""
-    from ketbase.runtime.settings import settings
-    from ketbase.runtime.wiring import accounts
+    from ketbase.runtime.wiring import accounts, bootstrap_key
 
     path = data / _KEY_FILE
-    made = accounts().found(settings().bootstrap_key)
+    given = bootstrap_key()
+    made = accounts().found(given)
     if made is not None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(made + "\n")
-    return settings().bootstrap_key or (path.read_text().strip() if path.exists() else None)
+    return given or (path.read_text().strip() if path.exists() else None)
 
 
 def _welcome(address: str, key: str | None) -> str:

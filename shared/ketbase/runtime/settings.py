@@ -5,11 +5,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """Which adapter serves each port, and what it needs. The defaults need nothing but a folder.
+
+    A secret is the value itself, or `ssm:` and a parameter's name, or `secretsmanager:` and a secret's name or ARN.
 
     Attributes:
         data: the folder of the embedded adapters.
@@ -22,6 +25,13 @@ class Settings(BaseSettings):
         compute_memory_mb: what a function that simulates has; its seconds are priced by it.
         control_memory_mb: the same of every other function.
         default_monthly_limit: what an organisation may spend that has set no budget, in dollars.
+        secret: of the installation; seals what is kept. Several with commas between: the first seals, all open.
+        public_url: where the world reaches the API; who issued a token is told by it.
+        token_leeway_s: how far the clocks of two machines may be apart.
+        session_hours: how long a session lives that nobody refreshes.
+        session_days: how long a session lives at most.
+        sign_in_tries: how many wrong passwords an address, or a place, may send at once before it has to wait.
+        oidc_issuer: the identity provider, as its tokens name it; nobody signs in there where it is empty.
         state_machine_arn: of the machines, with `{workflow}` for the name.
     """
 
@@ -44,8 +54,8 @@ class Settings(BaseSettings):
     cos_endpoint_url: str = ""
     cos_auth: Literal["hmac", "oauth"] = "hmac"
     cos_access_key_id: str = ""
-    cos_secret_access_key: str = ""
-    cos_api_key: str = ""
+    cos_secret_access_key: SecretStr = SecretStr("")
+    cos_api_key: SecretStr = SecretStr("")
     cos_instance_id: str = ""
     cos_token_url: str = "https://iam.cloud.ibm.com/identity/token"  # noqa: S105
 
@@ -59,7 +69,17 @@ class Settings(BaseSettings):
     control_memory_mb: int = 512
     default_monthly_limit: Decimal = Decimal(100)
 
-    bootstrap_key: str | None = None
+    bootstrap_key: SecretStr | None = None
+
+    secret: SecretStr | None = None
+    public_url: str = "http://127.0.0.1:8000"
+    token_leeway_s: int = 30
+    session_hours: float = 24
+    session_days: float = 30
+    sign_in_tries: int = 10
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
 
 
 @functools.cache

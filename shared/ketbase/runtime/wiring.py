@@ -15,7 +15,12 @@ from ketbase.runtime.settings import settings
 from ketbase.version import VERSION
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from ketbase.accounts.service import Accounts
+    from ketbase.auth.credentials import CredentialStore
+    from ketbase.auth.passwords import Passwords
+    from ketbase.auth.sessions import Sessions
     from ketbase.backends.service import Backends
     from ketbase.circuits.service import Circuits
     from ketbase.jobs.dispatcher import Dispatcher
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from ketbase.ports.workflows import Workflows
     from ketbase.run.pipeline import ComputeSteps, FinalSteps
     from ketbase.run.service import Runs
+    from ketbase.vault import Vault
 
 # --- Adapters ---
 
@@ -130,8 +136,35 @@ def _cos() -> Any:
 
     chosen = settings()
     if chosen.cos_auth == "hmac":
-        return hmac_client(chosen.cos_endpoint_url, chosen.cos_access_key_id, chosen.cos_secret_access_key)
-    return oauth_client(chosen.cos_endpoint_url, chosen.cos_api_key, chosen.cos_instance_id, chosen.cos_token_url)
+        secret = _secret(chosen.cos_secret_access_key)
+        return hmac_client(chosen.cos_endpoint_url, chosen.cos_access_key_id, secret)
+    key = _secret(chosen.cos_api_key)
+    return oauth_client(chosen.cos_endpoint_url, key, chosen.cos_instance_id, chosen.cos_token_url)
+
+
+def _secret(setting: SecretStr) -> str:
+    from ketbase.runtime.secrets import reveal
+
+    return reveal(setting, _aws)
+
+
+def bootstrap_key() -> str | None:
+    """The key that the settings give the first owner, if they do."""
+    given = settings().bootstrap_key
+    return None if given is None else _secret(given)
+
+
+@functools.cache
+def vault() -> Vault:
+    """What seals secrets that are kept."""
+    from ketbase.runtime.secrets import own_secret
+    from ketbase.vault import Vault
+
+    chosen = settings()
+    if chosen.secret is not None:
+        return Vault([each.strip() for each in _secret(chosen.secret).split(",")])
+    # A function's own folder is no place for it: the next function would not find it.
+    return Vault([] if chosen.records == "dynamodb" else [own_secret(chosen.data)])
 
 
 # --- Services ---
@@ -238,6 +271,32 @@ def final_steps() -> FinalSteps:
     from ketbase.run.pipeline import FinalSteps
 
     return FinalSteps(job_store(), blobs(), backends(), doorbell())
+
+
+@functools.cache
+def credentials() -> CredentialStore:
+    """What users sign in with."""
+    from ketbase.auth.credentials import CredentialStore
+
+    return CredentialStore(records())
+
+
+@functools.cache
+def passwords() -> Passwords:
+    """What hashes passwords."""
+    from ketbase.auth.passwords import Passwords
+
+    return Passwords()
+
+
+@functools.cache
+def sessions() -> Sessions:
+    """The sessions."""
+    from ketbase.auth.sessions import Sessions
+
+    chosen = settings()
+    idle, longest = timedelta(hours=chosen.session_hours), timedelta(days=chosen.session_days)
+    return Sessions(records(), clock(), idle=idle, longest=longest)
 
 
 # --- The process ---
