@@ -1,39 +1,33 @@
-"""Decides who is calling, and founds the first organisation."""
+"""Founds the first organisation, its owner and their key."""
 
-import hashlib
 import re
-import secrets
-import string
 
-from ketbase.accounts.types import KEY_PATTERN, Caller, KeyRecord, Organization, User
-from ketbase.errors import InvalidError, UnauthenticatedError
+from ketbase.accounts import layout
+from ketbase.accounts.keys import Keys, hint_of, new_key
+from ketbase.accounts.keystore import KeyStore
+from ketbase.accounts.roles import Role
+from ketbase.accounts.store import AccountStore, organization_item, user_item
+from ketbase.accounts.types import KEY_PATTERN, Caller, KeyRecord, Organization, Origin, User
+from ketbase.audit.lines import system_line
+from ketbase.errors import InvalidError
 from ketbase.ids import new_id
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import Absent, ConditionFailedError, Item, Key, Put, Records
+from ketbase.ports.records import Absent, ConditionFailedError, Item, Put, Records, Write
 
-_FIRST_OWNER = Key("installation", "first-owner")
+__all__ = ["Accounts", "new_key"]
 
 
 class Accounts:
-    """Organisations, users and API keys."""
+    """The first organisation."""
 
     def __init__(self, records: Records, clock: Clock):
         self._records = records
         self._clock = clock
+        self._keys = KeyStore(records)
 
     def authenticate(self, key: str) -> Caller:
-        """Find who holds an API key.
-
-        Raises:
-            UnauthenticatedError: `INVALID_API_KEY`.
-        """
-        item = self._records.get(_key_place(key)) if re.match(KEY_PATTERN, key) else None
-        if item is None:
-            raise UnauthenticatedError(
-                "INVALID_API_KEY", "This API key is not known. Keys look like qsk_live_ and 24 characters."
-            )
-        known = KeyRecord.model_validate(item.values)
-        return Caller(organization_id=known.organization_id, user_id=known.user_id, scopes=frozenset(known.scopes))
+        """Find who holds an API key; see `Keys.authenticate`."""
+        return Keys(self._keys, AccountStore(self._records), self._clock).authenticate(key, Origin())
 
     def found(self, key: str | None = None) -> str | None:
         """Make the first organisation, its owner, and the owner's key, if nobody has done so before.
@@ -49,55 +43,53 @@ class Accounts:
         Raises:
             InvalidError: `INVALID_API_KEY`, `key` does not look like one.
         """
-        if key is not None and not re.match(KEY_PATTERN, key):
+        if key is not None and not re.fullmatch(KEY_PATTERN, key):
             raise InvalidError(
                 "INVALID_API_KEY", "A key is qsk_, then live, test or dev, then _ and 24 letters or digits."
             )
         now = self._clock.now()
-        organization = Organization(id=new_id("org"), name="First organisation", created_at=now)
-        owner = User(id=new_id("user"), organization_id=organization.id, name="Owner", role="owner", created_at=now)
+        organization = Organization(id=new_id("org"), name="First organisation", created_at=now, updated_at=now)
+        owner = User(
+            id=new_id("user"),
+            organization_id=organization.id,
+            name="Owner",
+            role=Role.OWNER,
+            created_at=now,
+            updated_at=now,
+        )
         made = key or new_key("dev")
         first = {"organization_id": organization.id, "user_id": owner.id}
         try:
             self._records.write(
-                Put(Item(_FIRST_OWNER, first), (Absent(),)),
-                Put(Item(Key(f"org#{organization.id}", "organization"), organization.model_dump(mode="json"))),
-                Put(Item(Key(f"org#{organization.id}", f"user#{owner.id}"), owner.model_dump(mode="json"))),
-                Put(self._key_item(made, organization.id, owner.id)),
+                Put(Item(layout.FIRST_OWNER, first), (Absent(),)),
+                Put(organization_item(organization, owners=1)),
+                Put(user_item(owner)),
+                system_line(self._clock, organization.id, "organization.created", organization.id),
+                *self._key_writes(made, organization.id, owner.id),
             )
         except ConditionFailedError:
             return None if key is None else self._add_owner_key(key)
         return made
 
     def _add_owner_key(self, key: str) -> str | None:
-        first = self._records.get(_FIRST_OWNER)
+        first = self._records.get(layout.FIRST_OWNER)
         if first is None:
             return None
-        item = self._key_item(key, first.values["organization_id"], first.values["user_id"])
         try:
-            self._records.write(Put(item, (Absent(),)))
+            self._records.write(*self._key_writes(key, first.values["organization_id"], first.values["user_id"]))
         except ConditionFailedError:
             return None
         return key
 
-    def _key_item(self, key: str, organization_id: str, user_id: str) -> Item:
+    def _key_writes(self, key: str, organization_id: str, user_id: str) -> list[Write]:
         record = KeyRecord(
+            id=new_id("key"),
             organization_id=organization_id,
             user_id=user_id,
             name="First owner's key",
-            hint=f"{key[:8]}…{key[-4:]}",
+            hint=hint_of(key),
             scopes=("*",),
             created_at=self._clock.now(),
         )
-        return Item(_key_place(key), record.model_dump(mode="json"))
-
-
-def new_key(environment: str) -> str:
-    """Make an API key for an environment (`live`, `test` or `dev`): 24 random letters and digits, 142 bits."""
-    alphabet = string.ascii_letters + string.digits
-    return f"qsk_{environment}_{''.join(secrets.choice(alphabet) for _ in range(24))}"
-
-
-def _key_place(key: str) -> Key:
-    """A key has 142 random bits, so that a plain hash of it cannot be turned back by guessing."""
-    return Key(f"key#{hashlib.sha256(key.encode()).hexdigest()}", "key")
+        line = system_line(self._clock, organization_id, "key.created", record.id, user_id=user_id)
+        return [*self._keys.addition(key, record), line]

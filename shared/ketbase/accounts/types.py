@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import StringConstraints
 
 from ketbase.accounts.roles import Role, grants
+from ketbase.money import Money
 from ketbase.types import Model, Moment
 
 KEY_PATTERN = r"^qsk_(live|test|dev)_[A-Za-z0-9]{24}$"
@@ -54,30 +55,94 @@ class Caller(Model):
         return self.credential_id if self.credential == "key" and self.credential_id else None
 
 
+class OrganizationSettings(Model):
+    """What an organisation holds its own members to.
+
+    Attributes:
+        max_concurrent_jobs: how many of its jobs run at one moment, the others wait; `None`, as many as the
+            installation allows.
+        allowed_backends: the only ones its jobs may run on; `None`, all of them.
+        enable_hardware: whether jobs may run on quantum hardware.
+        slack_webhook: where messages to its Slack channel go, sealed.
+    """
+
+    max_concurrent_jobs: int | None = None
+    allowed_backends: tuple[str, ...] | None = None
+    enable_hardware: bool = False
+    slack_webhook: str | None = None
+
+
 class Organization(Model):
-    """A tenant."""
+    """A tenant.
+
+    Attributes:
+        plan: what it was sold.
+    """
 
     id: str
     name: str
+    plan: str = "standard"
+    settings: OrganizationSettings = OrganizationSettings()
     created_at: Moment
+    updated_at: Moment
+
+
+class Notifications(Model):
+    """Which ways a user wants to be told things."""
+
+    email: bool = True
+    slack: bool = False
+
+
+class Preferences(Model):
+    """How a user likes things.
+
+    Attributes:
+        default_backend: what a job of theirs runs on that names no backend.
+    """
+
+    default_backend: str | None = None
+    notifications: Notifications = Notifications()
 
 
 class User(Model):
-    """A person of an organisation."""
+    """A person of an organisation.
+
+    Attributes:
+        email: `None` for the first owner, until they choose one.
+        monthly_limit: what their jobs may cost in a month; `None`, as much as the organisation's may.
+    """
 
     id: str
     organization_id: str
+    email: str | None = None
     name: str
-    role: str
+    role: Role
+    preferences: Preferences = Preferences()
+    monthly_limit: Money | None = None
     created_at: Moment
+    updated_at: Moment
 
 
 class KeyRecord(Model):
-    """What is kept of an API key: never the key, only its hash as the item's place."""
+    """What is kept of an API key: never the key, only its hash as the item's place.
 
+    Attributes:
+        hint: the key with all but its beginning and its last four characters hidden.
+        scopes: what was granted; what its owner may no longer do, it may no longer do either.
+        rate_limit: how many requests it may make at once.
+        monthly_limit: what jobs submitted with it may cost in a month.
+        revoked_at: from when on it is refused.
+    """
+
+    id: str
     organization_id: str
     user_id: str
     name: str
     hint: str
     scopes: tuple[str, ...]
+    rate_limit: int = 1_000
+    monthly_limit: Money | None = None
+    expires_at: Moment | None = None
     created_at: Moment
+    revoked_at: Moment | None = None

@@ -179,6 +179,23 @@ def accounts() -> Accounts:
 
 
 @functools.cache
+def account_store() -> AccountStore:
+    """Where organisations and users lie."""
+    from ketbase.accounts.store import AccountStore
+
+    return AccountStore(records())
+
+
+@functools.cache
+def keys() -> Keys:
+    """API keys as credentials."""
+    from ketbase.accounts.keys import Keys
+    from ketbase.accounts.keystore import KeyStore
+
+    return Keys(KeyStore(records()), account_store(), clock())
+
+
+@functools.cache
 def circuits() -> Circuits:
     """The circuits."""
     from ketbase.circuits.service import Circuits
