@@ -1,4 +1,4 @@
-"""Where API keys are kept: a record under the key's hash, and entries in its organisation's and its owner's list."""
+"""Where API keys are kept: a record under the key's hash, and entries in its organisation's and owner's list."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -17,7 +17,9 @@ from ketbase.version import VERSION
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from ketbase.accounts.keys import Keys
     from ketbase.accounts.service import Accounts
+    from ketbase.accounts.store import AccountStore
     from ketbase.auth.credentials import CredentialStore
     from ketbase.auth.passwords import Passwords
     from ketbase.auth.sessions import Sessions
