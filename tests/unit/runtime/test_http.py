@@ -25,7 +25,7 @@ router = APIRouter()
 
 
 @router.post("/things")
-def make_thing(body: Body, caller: Caller = requires("things:write")) -> Envelope[dict[str, float]]:
+def make_thing(body: Body, caller: Caller = requires("circuits:write")) -> Envelope[dict[str, float]]:
     return Envelope.of({"number": body.number})
 
 
