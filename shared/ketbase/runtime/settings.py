@@ -25,6 +25,7 @@ class Settings(BaseSettings):
         compute_memory_mb: what a function that simulates has; its seconds are priced by it.
         control_memory_mb: the same of every other function.
         default_monthly_limit: what an organisation may spend that has set no budget, in dollars.
+        prices: a file with the installation's own prices, where they differ from `ketbase/costs/prices.json`.
         secret: of the installation; seals what is kept. Several with commas between: the first seals, all open.
         public_url: where the world reaches the API; who issued a token is told by it.
         token_leeway_s: how far the clocks of two machines may be apart.
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     compute_memory_mb: int = 3_008
     control_memory_mb: int = 512
     default_monthly_limit: Decimal = Decimal(100)
+    prices: Path | None = None
 
     bootstrap_key: SecretStr | None = None
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ketbase.auth.sessions import Sessions
     from ketbase.backends.service import Backends
     from ketbase.circuits.service import Circuits
+    from ketbase.costs.prices import Prices
     from ketbase.jobs.dispatcher import Dispatcher
     from ketbase.jobs.service import Jobs
     from ketbase.jobs.store import JobStore
@@ -213,6 +214,14 @@ def ledger() -> Ledger:
     from ketbase.money import Money
 
     return Ledger(records(), clock(), default_limit=Money.of(settings().default_monthly_limit))
+
+
+@functools.cache
+def prices() -> Prices:
+    """The table of prices."""
+    from ketbase.costs.prices import Prices
+
+    return Prices.load(settings().prices)
 
 
 @functools.cache
