@@ -82,11 +82,13 @@ def test_a_run_goes_from_the_doorbell_to_its_result(cloud):
     assert [event["type"] for event in events] == [
         "job.queued",
         "job.started",
+        "run.compiling",
         "run.compiled",
+        "run.executing",
         "run.executed",
         "job.completed",
     ]
-    assert len(ok(cloud.client.get(f"/v1/jobs/{job_id}/logs"))["logs"]) == 5
+    assert len(ok(cloud.client.get(f"/v1/jobs/{job_id}/logs"))["logs"]) == 7
     assert job_id in [job["id"] for job in ok(cloud.client.get("/v1/jobs?status=completed"))]
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pydantic_core import from_json
 
 from ketbase.accounts.types import Caller
+from ketbase.audit.lines import line
 from ketbase.errors import ConflictError, NotFoundError
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.store import JobStore
@@ -61,7 +62,8 @@ class Jobs:
         """
         job = self.get(caller, job_id)
         while not job.status.final:
-            job = self._store.cancel(job) or self.get(caller, job_id)
+            cancelled = line(self._clock, caller, "job.cancelled", job_id)
+            job = self._store.cancel(job, cancelled) or self.get(caller, job_id)
         if job.status is not JobStatus.CANCELLED:
             raise ConflictError(
                 "JOB_FINISHED", f"The job is {job.status} already.", job_id=job_id, status=job.status

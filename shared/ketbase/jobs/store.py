@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ketbase.errors import ConflictError
 from ketbase.jobs import layout
-from ketbase.jobs.types import Event, Job, JobError, JobStatus, Level, Progress
+from ketbase.jobs.types import Event, Hold, Job, JobError, JobStatus, Level, Progress
 from ketbase.ledger import entries
 from ketbase.ledger.service import Ledger
 from ketbase.ledger.types import Charge, CostEvent
@@ -207,7 +207,7 @@ class JobStore:
             "job.requeued",
             f"Waiting again: {reason}",
             level=Level.WARNING,
-            changes={"started_at": None, "progress": Progress()},
+            changes={"started_at": None, "progress": Progress(), "hold": None},
         )
 
     def extend(self, job: Job, more: Money) -> Job | None:
@@ -287,7 +287,18 @@ class JobStore:
             message,
             data=data,
             charge=charge,
-            changes={"progress": progress},
+            changes={"progress": progress, "hold": None},
+            moves=False,
+        )
+
+    def hold(self, job: Job, hold: Hold, progress: Progress) -> Job | None:
+        """Note that a step of a running job begins; `None` if it runs no more."""
+        return self._move(
+            job,
+            JobStatus.RUNNING,
+            f"{job.kind}.{hold.step}",
+            f"{hold.step.capitalize()}, for at most {hold.seconds:.0f} s",
+            changes={"progress": progress, "hold": hold},
             moves=False,
         )
 
@@ -327,7 +338,8 @@ class JobStore:
                 }
             )
             if to.final:
-                after = after.model_copy(update={"actual_cost": min(after.cost_so_far, after.reserved_cost)})
+                cost = min(after.cost_so_far, after.reserved_cost)
+                after = after.model_copy(update={"actual_cost": cost, "hold": None})
             writes: list[Write] = [
                 Put(layout.item(after), (Equals("status", job.status), Equals("events", job.events))),
                 self._event(after, kind, message, level, data),

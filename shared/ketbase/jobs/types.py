@@ -81,6 +81,14 @@ class Resources(Model):
     compute_seconds: float = 0.0
 
 
+class Hold(Model):
+    """A step that is under way, and how long it may go on for what the job may still cost, in seconds."""
+
+    step: str
+    since: Moment
+    seconds: float
+
+
 class Job(Model):
     """One piece of work.
 
@@ -93,6 +101,7 @@ class Job(Model):
         cost_so_far: what it used until now.
         actual_cost: what was settled when it ended, never above `reserved_cost`; `None` until then.
         resources: what it used, beside money.
+        hold: the step that computes now; `None` between steps.
         attempt: how many times the job was started; it grows when a run of it died.
         events: how many events it has, which is also the cursor of the newest.
     """
@@ -114,6 +123,7 @@ class Job(Model):
     actual_cost: Money | None = None
     resources: Resources = Resources()
     progress: Progress = Progress()
+    hold: Hold | None = None
     error: JobError | None = None
     attempt: int = 0
     events: int = 0

@@ -1,16 +1,23 @@
 """The steps of a run's workflow; each may be repeated, and each stops where the job runs no more."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ketbase.backends.service import Backends
 from ketbase.backends.types import CompiledCircuit, Outcome
+from ketbase.costs.meter import Meter
+from ketbase.costs.prices import Prices
+from ketbase.costs.quotes import COMPILE_S, EXECUTE_S
 from ketbase.errors import KetbaseError
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobError, JobReference, JobStatus, Progress
+from ketbase.money import Money
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.quantum import QuantumProvider
+from ketbase.run.ceiling import Ceiling, CeilingReachedError
 from ketbase.run.types import CompiledView, JobCircuit, Provenance, RunConfig, RunResult, StepFailure
 
 _JSON = "application/json"
@@ -29,10 +36,23 @@ class StepFailedError(Exception):
 class ComputeSteps:
     """The steps that need the quantum room: compile and execute."""
 
-    def __init__(self, jobs: JobStore, blobs: Blobs, provider: QuantumProvider):
+    def __init__(
+        self,
+        jobs: JobStore,
+        blobs: Blobs,
+        provider: QuantumProvider,
+        backends: Backends,
+        prices: Prices,
+        meter: Meter,
+        ceiling: Ceiling,
+    ):
         self._jobs = jobs
         self._blobs = blobs
         self._provider = provider
+        self._backends = backends
+        self._prices = prices
+        self._meter = meter
+        self._ceiling = ceiling
 
     def compile(self, reference: JobReference) -> None:
         """Bind and compile the job's circuit, and keep the compiled form.
@@ -41,10 +61,11 @@ class ComputeSteps:
             JobOverError: the job runs no more.
             StepFailedError: the circuit cannot run on this backend.
         """
-        job = _running(self._jobs, reference)
+        job, used = _running(self._jobs, reference), self._meter.start()
         config = RunConfig.model_validate(job.config)
         circuit = JobCircuit.model_validate_json(self._blobs.get(blob_key(reference, "circuit.json")))
-        try:
+        later = self._provider_price(config) + self._meter.per_step * 2
+        with self._held(job, "compiling", COMPILE_S, later):
             compiled = self._provider.compile(
                 circuit.definition,
                 backend=config.backend,
@@ -52,8 +73,6 @@ class ComputeSteps:
                 seed=config.seed,
                 optimization_level=config.optimization_level,
             )
-        except KetbaseError as problem:
-            raise _step_failed(problem) from problem
         self._put(reference, "compiled.json", compiled.model_dump_json())
         two_qubit = sum(n for gate, n in compiled.gate_counts.items() if gate in ("cz", "ecr", "cx"))
         self._jobs.report(
@@ -62,6 +81,7 @@ class ComputeSteps:
             f"Compiled for {config.backend}: depth {compiled.depth}, {two_qubit} two-qubit gates, "
             f"{len(compiled.physical_qubits)} qubits in use",
             Progress(percentage=30, step="compiled"),
+            used.charge(),
             physical_qubits=list(compiled.physical_qubits),
         )
 
@@ -72,22 +92,38 @@ class ComputeSteps:
             JobOverError: the job runs no more.
             StepFailedError: the simulator refused the circuit.
         """
-        job = _running(self._jobs, reference)
+        job, used = _running(self._jobs, reference), self._meter.start()
         config = RunConfig.model_validate(job.config)
         compiled = CompiledCircuit.model_validate_json(self._blobs.get(blob_key(reference, "compiled.json")))
-        try:
+        price = self._provider_price(config)
+        with self._held(job, "executing", EXECUTE_S, price + self._meter.per_step):
             outcome = self._provider.execute(compiled, shots=config.shots, seed=config.seed, noise=config.noise)
-        except KetbaseError as problem:
-            raise _step_failed(problem) from problem
         self._put(reference, "outcome.json", outcome.model_dump_json())
         self._jobs.report(
             job,
             "run.executed",
             f"{outcome.shots} shots in {outcome.seconds:.3f} s ({outcome.method})",
             Progress(percentage=90, step="executed"),
+            used.charge(circuits=1, shots=outcome.shots, provider=price),
             method=outcome.method,
             seconds=outcome.seconds,
         )
+
+    @contextmanager
+    def _held(self, job: Job, step: str, longest_s: float, later: Money) -> Iterator[None]:
+        """Hold a block to the job's ceiling, and turn what it refuses into the step's failure."""
+        try:
+            with self._ceiling.over(job, step, longest_s=longest_s, later=later):
+                yield
+        except KetbaseError as problem:
+            raise _step_failed(problem) from problem
+        except CeilingReachedError as problem:
+            self._jobs.report(job, "run.stopped", problem.error.message, job.progress, problem.charge)
+            raise StepFailedError(problem.error.model_dump_json()) from problem
+
+    def _provider_price(self, config: RunConfig) -> Money:
+        """Say what the provider asks; nothing is known of one that the user let in without a price."""
+        return self._prices.backend(self._backends.info(config.backend), 1, config.shots) or Money()
 
     def _put(self, reference: JobReference, name: str, text: str) -> None:
         self._blobs.put(blob_key(reference, name), text.encode(), content_type=_JSON)
@@ -96,7 +132,8 @@ class ComputeSteps:
 class FinalSteps:
     """The steps that end a job: collect and fail."""
 
-    def __init__(self, jobs: JobStore, blobs: Blobs, backends: Backends, doorbell: Doorbell):
+    def __init__(self, jobs: JobStore, blobs: Blobs, backends: Backends, doorbell: Doorbell, meter: Meter):
+        self._meter = meter
         self._jobs = jobs
         self._blobs = blobs
         self._backends = backends
@@ -108,7 +145,7 @@ class FinalSteps:
         Raises:
             JobOverError: the job runs no more.
         """
-        job = _running(self._jobs, reference)
+        job, used = _running(self._jobs, reference), self._meter.start()
         result = self._result(job)
         self._blobs.put(blob_key(reference, "result.json"), result.model_dump_json().encode(), content_type=_JSON)
         seconds = result.provenance.execution_seconds
@@ -116,6 +153,7 @@ class FinalSteps:
             job,
             f"Completed: {result.shots} shots, {len(result.counts)} distinct outcomes",
             {"shots": result.shots},
+            used.charge(),
         )
         if completed is None:
             raise JobOverError(job.id)
@@ -127,7 +165,7 @@ class FinalSteps:
         job = self._jobs.get(reference.organization_id, reference.job_id)
         if job is None or job.status is not JobStatus.RUNNING:
             return
-        failed = self._jobs.fail(job, _error(failure))
+        failed = self._jobs.fail(job, _error(failure), self._meter.charge(0.0))
         if failed is not None:
             self._backends.count(failed, circuits=0, seconds=0.0)
             self._doorbell.ring(f"{job.id} failed")

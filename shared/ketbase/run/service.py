@@ -6,20 +6,26 @@ import logging
 import secrets
 from datetime import datetime, timedelta
 
-from ketbase.accounts.types import Caller
+from ketbase.accounts.store import AccountStore
+from ketbase.accounts.types import Caller, OrganizationSettings
+from ketbase.audit.lines import line
 from ketbase.backends.service import Backends
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.types import Circuit, bind_check
-from ketbase.errors import InvalidCircuitError, InvalidError
+from ketbase.costs.quotes import Quotes
+from ketbase.errors import ForbiddenError, InvalidCircuitError, InvalidError
 from ketbase.ids import new_id
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobStatus, Submission
+from ketbase.ledger.layout import month_of
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
-from ketbase.run.types import MAX_SEED, JobCircuit, RunCircuit, RunConfig
+from ketbase.run.types import MAX_SEED, JobCircuit, RunCircuit, RunConfig, RunOptions
+
+DEFAULT_BACKEND = "aer"
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,22 +35,26 @@ class Runs:
 
     def __init__(
         self,
+        accounts: AccountStore,
         circuits: Circuits,
         backends: Backends,
+        quotes: Quotes,
         jobs: JobStore,
         blobs: Blobs,
         doorbell: Doorbell,
         clock: Clock,
     ):
+        self._accounts = accounts
         self._circuits = circuits
         self._backends = backends
+        self._quotes = quotes
         self._jobs = jobs
         self._blobs = blobs
         self._doorbell = doorbell
         self._clock = clock
 
     def submit(self, caller: Caller, circuit_id: str, body: RunCircuit, idempotency_key: str | None) -> Submission:
-        """Queue a run of a circuit. The job keeps its own copy of the circuit.
+        """Queue a run of a circuit, with its ceiling reserved. The job keeps its own copy of the circuit.
 
         Args:
             caller: whose circuit it is.
@@ -54,7 +64,10 @@ class Runs:
 
         Raises:
             NotFoundError: `CIRCUIT_NOT_FOUND`, `BACKEND_NOT_FOUND`.
+            ForbiddenError: `BACKEND_NOT_ALLOWED`, `HARDWARE_NOT_ENABLED`, by the organisation's settings.
+            InvalidError: `UNPRICED_BACKEND`, `BUDGET_LIMIT_TOO_LOW`.
             InvalidCircuitError: the circuit does not fit the backend, or parameters are missing or unknown.
+            BudgetError: `BUDGET_EXCEEDED`, `JOBS_PAUSED`.
             ConflictError: `IDEMPOTENCY_KEY_REUSED`.
         """
         fingerprint = _fingerprint(circuit_id, body)
@@ -64,8 +77,10 @@ class Runs:
             job = self._jobs.submitted(caller.organization_id, idempotency_key, fingerprint)
         if job is None:
             circuit = self._circuits.get(caller, circuit_id)
-            check_fits(circuit, self._backends.info(body.backend), body)
-            job = self._keep(caller, circuit, body, idempotency_key, fingerprint)
+            backend = self._backends.info(body.backend or self._default_backend(caller))
+            self._check_allowed(caller, backend)
+            check_fits(circuit, backend, body)
+            job = self._keep(caller, circuit, backend, body, idempotency_key, fingerprint)
         if job.status is JobStatus.QUEUED:
             self._ring(job)
         position = self._jobs.position(job)
@@ -74,7 +89,18 @@ class Runs:
             status=job.status,
             queue_position=position,
             estimated_start=self._estimate_start(job, position),
+            estimated_cost=job.estimated_cost,
+            reserved_cost=job.reserved_cost,
         )
+
+    def _default_backend(self, caller: Caller) -> str:
+        user = self._accounts.user(caller.organization_id, caller.user_id)
+        return (user and user.preferences.default_backend) or DEFAULT_BACKEND
+
+    def _check_allowed(self, caller: Caller, backend: BackendInfo) -> None:
+        organization = self._accounts.organization(caller.organization_id)
+        if organization is not None:
+            check_allowed(organization.settings, backend)
 
     def _ring(self, job: Job) -> None:
         """Ring for a job. It is accepted by now, so a bell that fails must not look like a refusal: the schedule
@@ -86,10 +112,17 @@ class Runs:
             _LOG.exception("the doorbell did not ring for %s", job.id)
 
     def _keep(
-        self, caller: Caller, circuit: Circuit, body: RunCircuit, idempotency_key: str | None, fingerprint: str
+        self,
+        caller: Caller,
+        circuit: Circuit,
+        backend: BackendInfo,
+        body: RunCircuit,
+        idempotency_key: str | None,
+        fingerprint: str,
     ) -> Job:
-        options = body.model_dump(exclude={"priority", "seed"})
+        options = body.model_dump(include=set(RunOptions.model_fields) - {"seed"})
         seed = secrets.randbelow(MAX_SEED) if body.seed is None else body.seed
+        quote = self._quotes.run(circuit, backend, body.shots, body.budget_limit)
         now = self._clock.now()
         job = Job(
             id=new_id("job"),
@@ -99,8 +132,12 @@ class Runs:
             status=JobStatus.QUEUED,
             priority=body.priority,
             circuit_id=circuit.id,
-            backend=body.backend,
-            config=RunConfig(**options, seed=seed).model_dump(mode="json"),
+            backend=backend.id,
+            config=RunConfig(**options, backend=backend.id, seed=seed).model_dump(mode="json"),
+            key_id=caller.key_id,
+            month=month_of(now),
+            estimated_cost=quote.estimated,
+            reserved_cost=quote.reserved,
             created_at=now,
             updated_at=now,
         )
@@ -112,7 +149,10 @@ class Runs:
             copy.model_dump_json().encode(),
             content_type="application/json",
         )
-        return self._jobs.submit(job, idempotency_key, fingerprint)
+        submitted = line(
+            self._clock, caller, "job.submitted", job.id, backend=backend.id, reserved_cost=str(job.reserved_cost)
+        )
+        return self._jobs.submit(job, idempotency_key, fingerprint, submitted)
 
     def _estimate_start(self, job: Job, position: int) -> datetime | None:
         if job.started_at is not None or position <= 1:
@@ -125,6 +165,29 @@ def _fingerprint(circuit_id: str, body: RunCircuit) -> str:
     """Tell requests apart by what they ask, whatever the order in which they name it."""
     asked = json.dumps([circuit_id, body.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def check_allowed(settings: OrganizationSettings, backend: BackendInfo) -> None:
+    """Check that an organisation lets its jobs run on a backend.
+
+    Raises:
+        ForbiddenError: `BACKEND_NOT_ALLOWED` or `HARDWARE_NOT_ENABLED`.
+    """
+    allowed = settings.allowed_backends
+    if allowed is not None and backend.id not in allowed:
+        raise ForbiddenError(
+            "BACKEND_NOT_ALLOWED",
+            f"Your organisation does not run jobs on {backend.id}; it allows {', '.join(allowed) or 'none'}.",
+            backend_id=backend.id,
+            allowed_backends=list(allowed),
+        )
+    if backend.type == "hardware" and not settings.enable_hardware:
+        raise ForbiddenError(
+            "HARDWARE_NOT_ENABLED",
+            f"{backend.id} is quantum hardware, which your organisation has not enabled; an admin can "
+            "(PATCH /v1/organization, settings.enable_hardware).",
+            backend_id=backend.id,
+        )
 
 
 def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> None:

@@ -2,29 +2,34 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ketbase.backends.types import Calibration
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.jobs.types import JobReference, Priority
+from ketbase.money import Money
 from ketbase.types import Model, Moment
 
 MAX_SHOTS = 1_000_000
 MAX_SEED = 2**31 - 1
 
 
+def _positive(amount: Money) -> Money:
+    if amount <= Money():
+        raise ValueError("must be more than 0")
+    return amount
+
+
 class RunOptions(Model):
     """How a circuit is run.
 
     Attributes:
-        backend: the id of a backend of `GET /v1/backends`.
         seed: of the compiler and the simulator; the same seed gives the same counts. Drawn where not given.
         parameters: a value in radians for each free parameter of the circuit.
         noise: whether a simulated device adds the noise of its calibration; ideal simulators have none.
         optimization_level: of the compiler, 0 to 3.
     """
 
-    backend: str = "aer"
     shots: Annotated[int, Field(ge=1, le=MAX_SHOTS)] = 1_024
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
     parameters: dict[str, float] = Field(default_factory=dict)
@@ -33,14 +38,22 @@ class RunOptions(Model):
 
 
 class RunCircuit(RunOptions):
-    """The body of `POST /v1/circuits/{id}/run`."""
+    """The body of `POST /v1/circuits/{id}/run`.
 
+    Attributes:
+        backend: the id of a backend of `GET /v1/backends`; where none is named, the caller's default, or `aer`.
+        budget_limit: what the run may cost, in dollars, in place of the ceiling that Ketbase would choose.
+    """
+
+    backend: str | None = None
     priority: Priority = Priority.NORMAL
+    budget_limit: Annotated[Money, AfterValidator(_positive)] | None = None
 
 
 class RunConfig(RunOptions):
-    """What the job keeps: the same, with the seed that was drawn."""
+    """What the job keeps: the same, with the backend that was chosen and the seed that was drawn."""
 
+    backend: str
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 

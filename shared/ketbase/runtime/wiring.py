@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ketbase.backends.service import Backends
     from ketbase.circuits.service import Circuits
     from ketbase.costs.prices import Prices
+    from ketbase.costs.quotes import Quotes
     from ketbase.jobs.dispatcher import Dispatcher
     from ketbase.jobs.service import Jobs
     from ketbase.jobs.store import JobStore
@@ -217,6 +218,17 @@ def ledger() -> Ledger:
 
 
 @functools.cache
+def quotes() -> Quotes:
+    """What runs cost before they start."""
+    from ketbase.costs.quotes import Quotes
+
+    chosen = settings()
+    return Quotes(
+        prices(), compute_memory_mb=chosen.compute_memory_mb, control_memory_mb=chosen.control_memory_mb
+    )
+
+
+@functools.cache
 def prices() -> Prices:
     """The table of prices."""
     from ketbase.costs.prices import Prices
@@ -247,6 +259,8 @@ def dispatcher() -> Dispatcher:
 
     return Dispatcher(
         job_store(),
+        account_store(),
+        ledger(),
         workflows(),
         clock(),
         at_most_running=settings().max_concurrent_jobs,
@@ -282,23 +296,29 @@ def runs() -> Runs:
     """Submission of runs."""
     from ketbase.run.service import Runs
 
-    return Runs(circuits(), backends(), job_store(), blobs(), doorbell(), clock())
+    return Runs(account_store(), circuits(), backends(), quotes(), job_store(), blobs(), doorbell(), clock())
 
 
 @functools.cache
 def compute_steps() -> ComputeSteps:
     """The steps of a run that need the quantum room."""
+    from ketbase.costs.meter import Meter
+    from ketbase.run.ceiling import Ceiling
     from ketbase.run.pipeline import ComputeSteps
 
-    return ComputeSteps(job_store(), blobs(), provider())
+    meter = Meter(prices(), settings().compute_memory_mb)
+    ceiling = Ceiling(job_store(), meter, clock())
+    return ComputeSteps(job_store(), blobs(), provider(), backends(), prices(), meter, ceiling)
 
 
 @functools.cache
 def final_steps() -> FinalSteps:
     """The steps that end a run."""
+    from ketbase.costs.meter import Meter
     from ketbase.run.pipeline import FinalSteps
 
-    return FinalSteps(job_store(), blobs(), backends(), doorbell())
+    meter = Meter(prices(), settings().control_memory_mb)
+    return FinalSteps(job_store(), blobs(), backends(), doorbell(), meter)
 
 
 @functools.cache

@@ -2,10 +2,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ketbase.accounts.store import AccountStore, organization_item
+from ketbase.accounts.types import Organization, OrganizationSettings
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.jobs.dispatcher import Dispatcher
 from ketbase.jobs.types import JobStatus, Priority
-from tests.fakes import FakeWorkflows, TurnedClock, job_store, new_job
+from ketbase.ledger.types import Budget, BudgetAlert, Charge
+from ketbase.money import Money
+from ketbase.ports.records import Put
+from tests.fakes import FakeWorkflows, TurnedClock, books, job_store, new_job
 
 
 @pytest.fixture
@@ -20,7 +25,16 @@ def workflows():
 
 
 def dispatcher(store, workflows, own=10, in_all=100):
-    return Dispatcher(store, workflows, store._clock, at_most_running=own, at_most_in_all=in_all)
+    records, clock = store._records, store._clock
+    return Dispatcher(
+        store,
+        AccountStore(records),
+        books(records, clock),
+        workflows,
+        clock,
+        at_most_running=own,
+        at_most_in_all=in_all,
+    )
 
 
 def test_high_priority_starts_before_what_was_submitted_earlier(store, workflows):
@@ -83,3 +97,37 @@ def test_a_job_that_the_index_does_not_show_yet_is_waited_for(store, workflows):
     shown, looks = store.next_waiting, []
     store.next_waiting = lambda *asked: shown(*asked) if looks.append(1) or len(looks) > 2 else []
     assert [started.id for started in dispatcher(store, workflows).dispatch()] == [job.id]
+
+
+def test_an_organisations_own_lower_limit_holds(store, workflows):
+    now = store._clock.now()
+    own = Organization(
+        id="org_a",
+        name="A",
+        settings=OrganizationSettings(max_concurrent_jobs=1),
+        created_at=now,
+        updated_at=now,
+    )
+    store._records.write(Put(organization_item(own, owners=1)))
+    jobs = [store.submit(new_job(store._clock), None, "") for _ in range(2)]
+    assert [job.id for job in dispatcher(store, workflows).dispatch()] == [jobs[0].id]
+    assert [job.id for job in dispatcher(store, workflows, own=0).dispatch()] == []
+
+
+def test_an_alert_that_pauses_jobs_lets_none_start_until_the_limit_is_raised(store, workflows):
+    books_of = books(store._records, store._clock)
+    alert = BudgetAlert(threshold=50, action="pause_jobs")
+
+    def limit(dollars):
+        budget = Budget(monthly_limit=Money.of(dollars), alerts=(alert,))
+        store._records.write(*books_of.budget_writes("org_a", budget))
+
+    limit("1.00")
+    spender, waiting = (
+        store.submit(new_job(store._clock, reserved_cost=Money.of("0.50")), None, "") for _ in range(2)
+    )
+    spender = store.start(spender, at_most_running=1, at_most_in_all=9)
+    store.complete(spender, "", {}, Charge(amount=Money.of("0.50")))
+    assert dispatcher(store, workflows).dispatch() == []
+    limit("1.01")
+    assert [job.id for job in dispatcher(store, workflows).dispatch()] == [waiting.id]

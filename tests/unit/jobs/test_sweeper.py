@@ -2,12 +2,13 @@ from datetime import timedelta
 
 import pytest
 
+from ketbase.accounts.store import AccountStore
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.jobs.dispatcher import Dispatcher
 from ketbase.jobs.sweeper import MAX_ATTEMPTS, Sweeper
 from ketbase.jobs.types import JobStatus
 from ketbase.ports.workflows import ExecutionStatus
-from tests.fakes import FakeDoorbell, FakeWorkflows, TurnedClock, job_store, new_job
+from tests.fakes import FakeDoorbell, FakeWorkflows, TurnedClock, books, job_store, new_job
 
 
 class Scene:
@@ -16,8 +17,15 @@ class Scene:
         self.store = job_store(SqliteRecords(path, self.clock), self.clock)
         self.workflows = FakeWorkflows()
         self.doorbell = FakeDoorbell()
+        records = self.store._records
         self.dispatch = Dispatcher(
-            self.store, self.workflows, self.clock, at_most_running=9, at_most_in_all=9
+            self.store,
+            AccountStore(records),
+            books(records, self.clock),
+            self.workflows,
+            self.clock,
+            at_most_running=9,
+            at_most_in_all=9,
         ).dispatch
         self.sweep = Sweeper(
             self.store,

@@ -2,21 +2,39 @@
 
 import json
 import math
+from contextlib import contextmanager
+from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
 
+from ketbase.accounts.store import AccountStore
+from ketbase.accounts.types import OrganizationSettings
 from ketbase.adapters.records.sqlite import SqliteRecords
+from ketbase.audit.layout import partition
+from ketbase.backends.catalog import backends
 from ketbase.backends.service import Backends
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit
-from ketbase.errors import ConflictError, ExecutionError, InvalidCircuitError, InvalidError, NotFoundError
+from ketbase.costs.meter import Meter
+from ketbase.costs.prices import Prices
+from ketbase.costs.quotes import COMPILE_S, Quotes
+from ketbase.errors import (
+    ConflictError,
+    ExecutionError,
+    ForbiddenError,
+    InvalidCircuitError,
+    InvalidError,
+    NotFoundError,
+)
 from ketbase.jobs.service import Jobs
 from ketbase.jobs.types import JobStatus
+from ketbase.money import Money
 from ketbase.paging import PageRequest
+from ketbase.run.ceiling import Ceiling
 from ketbase.run.pipeline import ComputeSteps, FinalSteps, JobOverError, StepFailedError
-from ketbase.run.service import Runs, check_fits
+from ketbase.run.service import Runs, check_allowed, check_fits
 from ketbase.run.types import RunCircuit, StepFailure
 from tests.fakes import (
     ALICE,
@@ -27,12 +45,21 @@ from tests.fakes import (
     FakeProvider,
     FakeWorkflows,
     TurnedClock,
+    books,
     job_store,
 )
 
 
+def priced(path, own):
+    if not own:
+        return Prices.load(None)
+    file = path.with_name("prices.json")
+    file.write_text(json.dumps({"backends": [{"source": "a test", "as_of": "2026-01-01", **own[0]}]}))
+    return Prices.load(file)
+
+
 class Scene:
-    def __init__(self, path):
+    def __init__(self, path, *prices):
         self.clock = TurnedClock()
         self.blobs = DictBlobs()
         self.doorbell = FakeDoorbell()
@@ -42,10 +69,32 @@ class Scene:
         self.store = job_store(records, self.clock)
         self.backends = Backends(records, self.store, self.clock)
         self.circuits = Circuits(CircuitStore(records, self.blobs), FakeLanguage, self.clock)
-        self.runs = Runs(self.circuits, self.backends, self.store, self.blobs, self.doorbell, self.clock)
+        self.alarms = []
+        self.prices = prices = priced(path, prices)
+        self.meter = meter = Meter(prices, 1_024)
+        self.ledger = books(records, self.clock)
+        quotes = Quotes(prices, compute_memory_mb=1_024, control_memory_mb=512)
+        self.accounts = AccountStore(records)
+        self.records = records
+        self.runs = Runs(
+            self.accounts,
+            self.circuits,
+            self.backends,
+            quotes,
+            self.store,
+            self.blobs,
+            self.doorbell,
+            self.clock,
+        )
         self.jobs = Jobs(self.store, self.blobs, self.workflows, self.doorbell, self.clock)
-        self.compute = ComputeSteps(self.store, self.blobs, self.provider)
-        self.final = FinalSteps(self.store, self.blobs, self.backends, self.doorbell)
+        ceiling = Ceiling(self.store, meter, self.clock, self.alarm)
+        self.compute = ComputeSteps(self.store, self.blobs, self.provider, self.backends, prices, meter, ceiling)
+        self.final = FinalSteps(self.store, self.blobs, self.backends, self.doorbell, meter)
+
+    @contextmanager
+    def alarm(self, seconds):
+        self.alarms.append(seconds)
+        yield
 
     def circuit(self, **gate):
         gates = [{"type": "H", "targets": [0]}, {"type": "RY", "targets": [1], **gate}] if gate else [
@@ -82,7 +131,15 @@ def test_a_run_goes_from_submission_to_a_result_with_its_provenance(scene):
     assert provenance["calibration"]["taken_at"].startswith("2025-02-26")
     assert provenance["sdk"] == {"qiskit": "2"}
     events = [event.type for event in scene.jobs.events(ALICE, job.id, 0, 100).events]
-    assert events == ["job.queued", "job.started", "run.compiled", "run.executed", "job.completed"]
+    assert events == [
+        "job.queued",
+        "job.started",
+        "run.compiling",
+        "run.compiled",
+        "run.executing",
+        "run.executed",
+        "job.completed",
+    ]
 
 
 def test_every_step_may_be_repeated(scene):
@@ -296,3 +353,144 @@ def test_logs_are_the_events_and_say_whether_more_may_come(scene):
     scene.store.complete(job, "done", {})
     after = scene.jobs.logs(ALICE, job.id, 10, logs.cursor, 5.0)
     assert ([line.message for line in after.logs], after.streaming) == (["done"], False)
+
+
+# --- What it costs ---
+
+
+def finished(scene, job):
+    scene.compute.compile(job.reference)
+    scene.compute.execute(job.reference)
+    scene.final.collect(job.reference)
+    return scene.jobs.get(ALICE, job.id)
+
+
+def test_a_submission_says_what_it_is_expected_to_cost_and_what_is_set_aside(scene):
+    submission = scene.submit()
+    job = scene.jobs.get(ALICE, submission.job_id)
+    assert Money() < submission.estimated_cost < submission.reserved_cost
+    assert (job.estimated_cost, job.reserved_cost) == (submission.estimated_cost, submission.reserved_cost)
+    assert job.actual_cost is None
+    assert scene.ledger.standing(ALICE.organization_id).reserved == submission.reserved_cost
+
+
+def test_a_run_costs_its_seconds_its_calls_and_its_transitions(scene):
+    done = finished(scene, scene.started(shots=100))
+    assert scene.meter.per_step * 3 < done.actual_cost <= done.reserved_cost
+    assert (done.resources.circuits_executed, done.resources.total_shots) == (1, 100)
+    standing = scene.ledger.standing(ALICE.organization_id)
+    assert (standing.spent, standing.reserved) == (done.actual_cost, Money())
+
+
+def test_what_a_provider_asks_is_part_of_the_cost(tmp_path):
+    scene = Scene(tmp_path / "r.db", {"backend": "aer", "per_circuit": "0.30", "per_shot": "0.01"})
+    submission = scene.submit(shots=10)
+    assert submission.estimated_cost > Money.of("0.40")
+    job = scene.store.get(ALICE.organization_id, submission.job_id)
+    done = finished(scene, scene.store.start(job, at_most_running=9, at_most_in_all=9))
+    assert Money.of("0.40") < done.actual_cost < Money.of("0.41")
+
+
+def test_a_run_that_fails_in_its_execution_pays_for_no_provider(tmp_path):
+    scene = Scene(tmp_path / "r.db", {"backend": "aer", "per_circuit": "0.30"})
+    job = scene.started()
+    scene.compute.compile(job.reference)
+    scene.final.fail(job.reference, StepFailure(Error="X", Cause=""))
+    assert scene.jobs.get(ALICE, job.id).actual_cost < Money.of("0.01")
+
+
+def test_a_budget_limit_is_the_ceiling_and_must_cover_what_is_expected(scene):
+    assert scene.submit(budget_limit="0.05").reserved_cost == Money.of("0.05")
+    with pytest.raises(InvalidError) as refused:
+        scene.submit(budget_limit="0.000001")
+    assert refused.value.code == "BUDGET_LIMIT_TOO_LOW"
+    with pytest.raises(ValidationError):
+        RunCircuit(budget_limit="0")
+
+
+def test_a_backend_without_a_price_needs_a_budget_limit(scene, monkeypatch):
+    monkeypatch.setattr(scene.prices, "backend", lambda *_: None)
+    with pytest.raises(InvalidError) as refused:
+        scene.submit()
+    assert refused.value.code == "UNPRICED_BACKEND"
+    assert scene.submit(budget_limit="0.05").reserved_cost == Money.of("0.05")
+
+
+def test_each_step_may_take_as_long_as_the_reservation_pays_for(scene):
+    job = scene.started(budget_limit="0.002")
+    scene.compute.compile(job.reference)
+    scene.compute.execute(job.reference)
+    compile_s, execute_s = scene.alarms
+    price = scene.prices.compute(1_000.0, 1_024).dollars / 1_000
+    assert compile_s == pytest.approx(
+        float((Decimal("0.002") - 3 * scene.meter.per_step.dollars) / price), rel=1e-3
+    )
+    assert execute_s < compile_s + 1e-3
+    finished_long = scene.started(budget_limit="100")
+    scene.compute.compile(finished_long.reference)
+    assert scene.alarms[-1] == COMPILE_S
+
+
+def test_a_step_whose_process_was_ended_at_the_ceiling_fails_the_job_and_the_whole_reservation_is_spent(scene):
+    job = scene.started(budget_limit="0.002")
+    scene.compute.compile(job.reference)
+
+    def ended(*_args, **_asked):
+        raise SystemExit
+
+    scene.provider.execute = ended
+    with pytest.raises(SystemExit):
+        scene.compute.execute(job.reference)
+    scene.clock.turn(scene.alarms[-1])
+    with pytest.raises(StepFailedError, match="COST_CEILING_REACHED") as failed:
+        scene.compute.execute(job.reference)
+    cause = json.dumps({"errorType": "StepFailedError", "errorMessage": str(failed.value)})
+    scene.final.fail(job.reference, StepFailure(Error="StepFailedError", Cause=cause))
+    done = scene.jobs.get(ALICE, job.id)
+    assert done.error.code == "COST_CEILING_REACHED"
+    assert done.actual_cost == done.reserved_cost == Money.of("0.002")
+
+
+def test_a_step_whose_process_died_before_its_time_is_tried_again_free_of_charge(scene):
+    job = scene.started()
+    scene.compute.compile(job.reference)
+    before = scene.jobs.get(ALICE, job.id).cost_so_far
+    real, scene.provider.execute = scene.provider.execute, lambda *_a, **_k: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        scene.compute.execute(job.reference)
+    scene.provider.execute = real
+    assert scene.jobs.get(ALICE, job.id).cost_so_far == before
+    scene.compute.execute(job.reference)
+    scene.final.collect(job.reference)
+    assert scene.jobs.get(ALICE, job.id).status is JobStatus.COMPLETED
+
+
+def test_a_cancelled_run_says_what_it_used(scene):
+    job = scene.started()
+    scene.compute.compile(job.reference)
+    cancelled = scene.jobs.cancel(ALICE, job.id)
+    assert Money() < cancelled.cost_incurred < Money.of("0.001")
+
+
+def test_submitting_and_cancelling_stand_in_the_audit_log(scene):
+    job = scene.started()
+    scene.jobs.cancel(ALICE, job.id)
+    lines = scene.records.query(partition(ALICE.organization_id)).items
+    assert [(line.values["action"], line.values["target"]) for line in lines] == [
+        ("job.submitted", job.id),
+        ("job.cancelled", job.id),
+    ]
+
+
+def test_an_organisation_runs_jobs_only_on_the_backends_that_it_allows():
+    hardware = backends()["aer"].model_copy(update={"id": "qpu", "type": "hardware"})
+    check_allowed(OrganizationSettings(allowed_backends=("aer",)), backends()["aer"])
+    check_allowed(OrganizationSettings(enable_hardware=True), hardware)
+    for settings, backend, code in (
+        (OrganizationSettings(allowed_backends=("aer",)), backends()["fake_fez"], "BACKEND_NOT_ALLOWED"),
+        (OrganizationSettings(allowed_backends=()), backends()["aer"], "BACKEND_NOT_ALLOWED"),
+        (OrganizationSettings(), hardware, "HARDWARE_NOT_ENABLED"),
+    ):
+        with pytest.raises(ForbiddenError) as refused:
+            check_allowed(settings, backend)
+        assert refused.value.code == code

@@ -1,0 +1,127 @@
+"""Prices a run before it starts: what it is expected to cost, and the ceiling that it is held to."""
+
+from ketbase.backends.types import BackendInfo
+from ketbase.circuits.types import Circuit
+from ketbase.costs.estimates import StepSeconds, expected_seconds
+from ketbase.costs.prices import Prices
+from ketbase.errors import InvalidError
+from ketbase.money import Money
+from ketbase.types import Model
+
+COMPILE_S, EXECUTE_S, COLLECT_S = 290.0, 890.0, 60.0
+"""The longest that each step may take, in seconds; a little less than the function's own limit."""
+LEAST_S = 60.0
+"""A ceiling never allows a step less than this, in seconds: an estimate of nothing is often wrong."""
+MARGIN = 10.0
+"""How many times the expected duration a ceiling allows."""
+STEPS = 3
+REPEATS = 4
+"""How many repeated steps a ceiling allows for; a busy or broken step is tried again."""
+
+
+class CostLine(Model):
+    """One part of a price."""
+
+    what: str
+    estimated: Money
+    reserved: Money
+
+
+class Quote(Model):
+    """What a run costs.
+
+    Attributes:
+        estimated: expected.
+        reserved: the ceiling.
+        expected_seconds: of the steps that compute, together.
+    """
+
+    backend: str
+    estimated: Money
+    reserved: Money
+    lines: tuple[CostLine, ...]
+    expected_seconds: float
+
+
+class Quotes:
+    """Quotes under one table of prices."""
+
+    def __init__(self, prices: Prices, *, compute_memory_mb: int, control_memory_mb: int):
+        """Wire the quotes.
+
+        Args:
+            prices: the table.
+            compute_memory_mb: memory of the functions that compile and execute.
+            control_memory_mb: memory of the others.
+        """
+        self._prices = prices
+        self._compute_mb = compute_memory_mb
+        self._control_mb = control_memory_mb
+
+    def run(self, circuit: Circuit, backend: BackendInfo, shots: int, budget_limit: Money | None = None) -> Quote:
+        """Price a run of a circuit.
+
+        Args:
+            circuit: what is to run.
+            backend: where.
+            shots: how often.
+            budget_limit: the user's own ceiling in place of ours.
+
+        Raises:
+            InvalidError: `UNPRICED_BACKEND`, no price is known and no `budget_limit` is given;
+                `BUDGET_LIMIT_TOO_LOW`, it would not cover what is expected.
+        """
+        seconds = expected_seconds(circuit, backend, shots)
+        provider = self._provider(backend, shots, budget_limit)
+        lines = (
+            CostLine(what="provider", estimated=provider, reserved=provider),
+            self._compute(seconds),
+            CostLine(
+                what="workflow",
+                estimated=self._prices.transitions(STEPS) + self._prices.requests(STEPS),
+                reserved=self._prices.transitions(STEPS + REPEATS) + self._prices.requests(STEPS + REPEATS),
+            ),
+        )
+        estimated = sum((line.estimated for line in lines), Money())
+        ceiling = sum((line.reserved for line in lines), Money())
+        if budget_limit is not None and budget_limit < estimated:
+            raise InvalidError(
+                "BUDGET_LIMIT_TOO_LOW",
+                f"The run is expected to cost ${estimated}; a budget_limit of ${budget_limit} would stop it.",
+                field="budget_limit",
+                estimated_cost=str(estimated),
+            )
+        return Quote(
+            backend=backend.id,
+            estimated=estimated,
+            reserved=ceiling if budget_limit is None else budget_limit,
+            lines=lines,
+            expected_seconds=round(seconds.compile + seconds.execute + seconds.collect, 3),
+        )
+
+    def _provider(self, backend: BackendInfo, shots: int, budget_limit: Money | None) -> Money:
+        price = self._prices.backend(backend, 1, shots)
+        if price is not None:
+            return price
+        if budget_limit is None:
+            raise InvalidError(
+                "UNPRICED_BACKEND",
+                f"No price is known for {backend.id}; say with budget_limit what the run may cost.",
+                field="budget_limit",
+            )
+        return Money()
+
+    def _compute(self, seconds: StepSeconds) -> CostLine:
+        expected = seconds.compile + seconds.execute
+        longest = _allowed(seconds.compile, COMPILE_S) + _allowed(seconds.execute, EXECUTE_S)
+        return CostLine(
+            what="compute",
+            estimated=self._prices.compute(expected, self._compute_mb)
+            + self._prices.compute(seconds.collect, self._control_mb),
+            reserved=self._prices.compute(longest, self._compute_mb)
+            + self._prices.compute(COLLECT_S, self._control_mb),
+        )
+
+
+def _allowed(expected: float, longest: float) -> float:
+    return min(max(LEAST_S, MARGIN * expected), longest)
