@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ketbase.paging import Slice
 from ketbase.runtime import observability
-from ketbase.runtime.errors import ErrorBody, describe
+from ketbase.runtime.errors import ErrorBody, describe, headers_of
 from ketbase.types import Model, Moment
 
 API_VERSION = "v1"
@@ -80,4 +80,5 @@ def error_response(problem: Exception) -> Response:
 
 def failure(status: int, error: ErrorBody) -> Response:
     """Answer with an error."""
-    return Response(Failure(error=error).model_dump_json(), status, media_type="application/json")
+    body = Failure(error=error).model_dump_json()
+    return Response(body, status, headers=headers_of(status, error), media_type="application/json")

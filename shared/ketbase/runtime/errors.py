@@ -64,6 +64,15 @@ def describe(problem: Exception) -> tuple[int, ErrorBody]:
     )
 
 
+def headers_of(status: int, error: ErrorBody) -> dict[str, str]:
+    """Give the headers that go with an error: how to authenticate, or when to come again."""
+    if status == 401:
+        told = "" if error.code == "NOT_AUTHENTICATED" else ', error="invalid_token"'
+        return {"WWW-Authenticate": f'Bearer realm="ketbase"{told}'}
+    wait = error.details.get("retry_after_s")
+    return {} if wait is None else {"Retry-After": str(wait)}
+
+
 def describe_http(status: int, detail: object) -> ErrorBody:
     """Give the error body for what the web framework refused by itself."""
     return ErrorBody(code=_OF_STATUS.get(status, f"HTTP_{status}"), message=str(detail), details={})

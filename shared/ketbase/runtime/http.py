@@ -4,20 +4,20 @@ import logging
 from collections.abc import Callable
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Security
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from mangum import Mangum
 from starlette.exceptions import HTTPException
 
 from ketbase.accounts.types import Caller
-from ketbase.errors import ForbiddenError, InvalidError, KetbaseError, UnauthenticatedError
+from ketbase.errors import InvalidError, KetbaseError
 from ketbase.paging import MAX_LIMIT, MAX_OFFSET, PageRequest
 from ketbase.ports.records import BusyError
 from ketbase.runtime import observability, wiring
 from ketbase.runtime.envelope import Envelope, Failure, Listing, error_response, failure
 from ketbase.runtime.errors import describe_http, describe_validation
+from ketbase.runtime.guard import origin_of, requires, session_only, signed_in
 from ketbase.runtime.middleware import RequestFrame
 
 __all__ = [
@@ -28,14 +28,12 @@ __all__ = [
     "application",
     "describe_application",
     "lambda_handler",
+    "origin_of",
     "paged",
     "requires",
+    "session_only",
+    "signed_in",
 ]
-
-_API_KEY = APIKeyHeader(
-    name="X-API-Key", auto_error=False, description="A key such as qsk_live_…", scheme_name="ApiKey"
-)
-_BEARER = HTTPBearer(auto_error=False, description="The same key as a bearer token", scheme_name="Bearer")
 
 IdempotencyKey = Annotated[
     str | None,
@@ -46,35 +44,6 @@ IdempotencyKey = Annotated[
         description="Repeating a request under the same key answers with what the first one made.",
     ),
 ]
-
-
-def _authenticate(
-    request: Request,
-    scopes: SecurityScopes,
-    api_key: Annotated[str | None, Depends(_API_KEY)],
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
-) -> Caller:
-    key = api_key or (bearer.credentials if bearer else None)
-    if key is None:
-        raise UnauthenticatedError(
-            "NOT_AUTHENTICATED", "Send your API key in the header X-API-Key, or as a bearer token."
-        )
-    caller = wiring.accounts().authenticate(key)
-    request.state.caller = caller
-    for scope in scopes.scopes:
-        if not caller.may(scope):
-            raise ForbiddenError("MISSING_SCOPE", f"This needs the scope {scope}.", scope=scope)
-    return caller
-
-
-def requires(scope: str) -> Any:
-    """Let a route be called only with `scope`, and give it the caller.
-
-    Raises:
-        UnauthenticatedError: when called, `NOT_AUTHENTICATED` or `INVALID_API_KEY`.
-        ForbiddenError: when called, `MISSING_SCOPE`.
-    """
-    return Security(_authenticate, scopes=[scope])
 
 
 def _page(

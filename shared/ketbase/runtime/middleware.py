@@ -7,6 +7,7 @@ from pydantic_core import from_json
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ketbase.auth.buckets import Allowance
 from ketbase.errors import InvalidError, KetbaseError, TooLargeError
 from ketbase.ids import new_id
 from ketbase.runtime import observability
@@ -39,7 +40,7 @@ class RequestFrame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                MutableHeaders(scope=message).update({"X-Request-ID": request_id, **_allowance(scope)})
             await send(message)
 
         try:
@@ -102,6 +103,18 @@ def _readable(body: bytes) -> bytes:
     except ValueError as problem:
         raise InvalidError("MALFORMED_JSON", f"The body is not JSON in UTF-8: {problem}.") from problem
     return body
+
+
+def _allowance(scope: Scope) -> dict[str, str]:
+    """What is left in the caller's bucket, where there is a caller."""
+    left: Allowance | None = scope.get("state", {}).get("allowance")
+    if left is None:
+        return {}
+    return {
+        "X-RateLimit-Limit": str(left.limit),
+        "X-RateLimit-Remaining": str(left.remaining),
+        "X-RateLimit-Reset": str(left.full_at),
+    }
 
 
 def _too_large() -> TooLargeError:

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
         default_monthly_limit: what an organisation may spend that has set no budget, in dollars.
         prices: a file with the installation's own prices, where they differ from `ketbase/costs/prices.json`.
         secret: of the installation; seals what is kept. Several with commas between: the first seals, all open.
+        proxies: how many stand before the API that add to X-Forwarded-For what they see; CloudFront is one.
         public_url: where the world reaches the API; who issued a token is told by it.
         token_leeway_s: how far the clocks of two machines may be apart.
         session_hours: how long a session lives that nobody refreshes.
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     bootstrap_key: SecretStr | None = None
 
     secret: SecretStr | None = None
+    proxies: int = 0
     public_url: str = "http://127.0.0.1:8000"
     token_leeway_s: int = 30
     session_hours: float = 24

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from ketbase.accounts.keys import Keys
     from ketbase.accounts.service import Accounts
     from ketbase.accounts.store import AccountStore
+    from ketbase.auth.admission import Admission
+    from ketbase.auth.buckets import Buckets
     from ketbase.auth.credentials import CredentialStore
     from ketbase.auth.passwords import Passwords
     from ketbase.auth.sessions import Sessions
+    from ketbase.auth.signing_keys import SigningKeys
+    from ketbase.auth.tokens import AccessTokens
     from ketbase.backends.service import Backends
     from ketbase.circuits.service import Circuits
     from ketbase.costs.prices import Prices
@@ -223,9 +227,7 @@ def quotes() -> Quotes:
     from ketbase.costs.quotes import Quotes
 
     chosen = settings()
-    return Quotes(
-        prices(), compute_memory_mb=chosen.compute_memory_mb, control_memory_mb=chosen.control_memory_mb
-    )
+    return Quotes(prices(), compute_memory_mb=chosen.compute_memory_mb, control_memory_mb=chosen.control_memory_mb)
 
 
 @functools.cache
@@ -347,6 +349,41 @@ def sessions() -> Sessions:
     return Sessions(records(), clock(), idle=idle, longest=longest)
 
 
+@functools.cache
+def signing_keys() -> SigningKeys:
+    """The keys that sign access tokens."""
+    from ketbase.auth.signing_keys import SigningKeys
+
+    return SigningKeys(records(), vault, clock())
+
+
+@functools.cache
+def access_tokens() -> AccessTokens:
+    """The access tokens."""
+    from ketbase.auth.tokens import AccessTokens
+
+    chosen = settings()
+    return AccessTokens(
+        signing_keys(), clock(), issuer=chosen.public_url.rstrip("/"), leeway_s=chosen.token_leeway_s
+    )
+
+
+@functools.cache
+def buckets() -> Buckets:
+    """How much each caller may still do."""
+    from ketbase.auth.buckets import Buckets
+
+    return Buckets(records(), clock())
+
+
+@functools.cache
+def admission() -> Admission:
+    """Who is calling."""
+    from ketbase.auth.admission import Admission
+
+    return Admission(keys(), access_tokens, account_store(), buckets())
+
+
 # --- The process ---
 
 
@@ -363,7 +400,7 @@ def dependencies() -> dict[str, Callable[[], None]]:
 def warm() -> None:
     """In Lambda, make the clients while the function starts, so that a snapshot holds them."""
     if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
-        accounts()
+        admission()
         blobs()
 
 
