@@ -6,7 +6,7 @@ from ketbase.accounts import layout
 from ketbase.accounts.keys import Keys, hint_of, new_key
 from ketbase.accounts.keystore import KeyStore
 from ketbase.accounts.roles import Role
-from ketbase.accounts.store import AccountStore, organization_item, user_item
+from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import KEY_PATTERN, Caller, KeyRecord, Organization, Origin, User
 from ketbase.audit.lines import system_line
 from ketbase.errors import InvalidError
@@ -24,10 +24,11 @@ class Accounts:
         self._records = records
         self._clock = clock
         self._keys = KeyStore(records)
+        self._store = AccountStore(records)
 
     def authenticate(self, key: str) -> Caller:
         """Find who holds an API key; see `Keys.authenticate`."""
-        return Keys(self._keys, AccountStore(self._records), self._clock).authenticate(key, Origin())
+        return Keys(self._keys, self._store, self._clock).authenticate(key, Origin())
 
     def found(self, key: str | None = None) -> str | None:
         """Make the first organisation, its owner, and the owner's key, if nobody has done so before.
@@ -62,8 +63,8 @@ class Accounts:
         try:
             self._records.write(
                 Put(Item(layout.FIRST_OWNER, first), (Absent(),)),
-                Put(organization_item(organization, owners=1)),
-                Put(user_item(owner)),
+                self._store.new_organization(organization),
+                self._store.new_user(owner),
                 system_line(self._clock, organization.id, "organization.created", organization.id),
                 *self._key_writes(made, organization.id, owner.id),
             )

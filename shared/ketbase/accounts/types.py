@@ -71,6 +71,10 @@ class OrganizationSettings(Model):
     enable_hardware: bool = False
     slack_webhook: str | None = None
 
+    def concurrent_jobs(self, most: int) -> int:
+        """Say how many of its jobs run at one moment, where the installation allows `most`."""
+        return most if self.max_concurrent_jobs is None else min(self.max_concurrent_jobs, most)
+
 
 class Organization(Model):
     """A tenant.
