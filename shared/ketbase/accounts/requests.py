@@ -16,13 +16,12 @@ type Name = Annotated[
 ]
 type Email = Annotated[
     str,
-    StringConstraints(
-        max_length=254, pattern=r"^[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]+@[^\s@<>()\[\]\\,;:\"]+\.[a-zA-Z0-9-]{2,}$"
-    ),
+    StringConstraints(max_length=254, pattern=r"^[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)+$"),
     Field(examples=["jane@example.com"]),
 ]
-type Password = Annotated[SecretStr, Field(max_length=1_024, examples=["correct horse battery staple"])]
+type Password = Annotated[SecretStr, Field(examples=["correct horse battery staple"])]
 type Backend = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+type Scope = Annotated[str, StringConstraints(max_length=100), Field(examples=["jobs:*"])]
 type Limit = Annotated[Money, Field(description="US dollars a month; null lifts it", examples=["25.00"])]
 
 
@@ -116,9 +115,7 @@ class CreateKey(Model):
     """
 
     name: Name
-    scopes: Annotated[
-        tuple[Annotated[str, StringConstraints(max_length=100)], ...], Field(min_length=1, max_length=100)
-    ]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=100)]
     rate_limit: Annotated[int, Field(ge=1)] = 1_000
     expires_at: AwareDatetime | None = None
     monthly_limit: Limit | None = None

@@ -48,7 +48,7 @@ class SignUps:
         if not self._is_open:
             raise ForbiddenError(
                 "SIGN_UP_CLOSED",
-                "Nobody can sign up here; ask an owner or admin of your organisation to invite you.",
+                "Nobody can sign up here; ask an owner of your organisation to invite you.",
             )
         password = body.password.get_secret_value()
         check_strength(password, body.email)
