@@ -338,8 +338,7 @@ class JobStore:
                 }
             )
             if to.final:
-                cost = min(after.cost_so_far, after.reserved_cost)
-                after = after.model_copy(update={"actual_cost": cost, "hold": None})
+                after = after.model_copy(update={"actual_cost": after.cost_so_far, "hold": None})
             writes: list[Write] = [
                 Put(layout.item(after), (Equals("status", job.status), Equals("events", job.events))),
                 self._event(after, kind, message, level, data),

@@ -153,7 +153,8 @@ class Job(Model):
         """Give the fields of this job after it used something."""
         used = self.resources
         return {
-            "cost_so_far": self.cost_so_far + charge.amount,
+            # What goes beyond the ceiling is ours: the process that was to end there took a moment longer.
+            "cost_so_far": min(self.cost_so_far + charge.amount, self.reserved_cost),
             "resources": Resources(
                 circuits_executed=used.circuits_executed + charge.circuits,
                 total_shots=used.total_shots + charge.shots,
