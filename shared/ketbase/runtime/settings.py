@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -22,8 +22,9 @@ class Settings(BaseSettings):
         job_deadline_s: a job that runs longer than this is stopped by the sweeper.
         sweep_grace_s: how long a started job may show no sign of life before the sweeper looks at it.
         max_memory_mb: what one simulation may use.
-        compute_memory_mb: what a function that simulates has; its seconds are priced by it.
-        control_memory_mb: the same of every other function.
+        memory_mb: what this function has, as Lambda says; its seconds are priced by it.
+        compute_memory_mb: what a function that simulates has, for estimates and outside Lambda.
+        control_memory_mb: the same of the function that collects a result.
         default_monthly_limit: what an organisation may spend that has set no budget, in dollars.
         prices: a file with the installation's own prices, where they differ from `ketbase/costs/prices.json`.
         secret: of the installation; seals what is kept. Several with commas between: the first seals, all open.
@@ -67,8 +68,9 @@ class Settings(BaseSettings):
     sweep_grace_s: int = 60
     max_memory_mb: int = 8_192
 
+    memory_mb: int | None = Field(default=None, validation_alias="AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
     compute_memory_mb: int = 3_008
-    control_memory_mb: int = 512
+    control_memory_mb: int = 1_024
     default_monthly_limit: Decimal = Decimal(100)
     prices: Path | None = None
 

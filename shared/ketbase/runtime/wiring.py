@@ -308,7 +308,7 @@ def compute_steps() -> ComputeSteps:
     from ketbase.run.ceiling import Ceiling
     from ketbase.run.pipeline import ComputeSteps
 
-    meter = Meter(prices(), settings().compute_memory_mb)
+    meter = Meter(prices(), settings().memory_mb or settings().compute_memory_mb)
     ceiling = Ceiling(job_store(), meter, clock())
     return ComputeSteps(job_store(), blobs(), provider(), backends(), prices(), meter, ceiling)
 
@@ -319,7 +319,7 @@ def final_steps() -> FinalSteps:
     from ketbase.costs.meter import Meter
     from ketbase.run.pipeline import FinalSteps
 
-    meter = Meter(prices(), settings().control_memory_mb)
+    meter = Meter(prices(), settings().memory_mb or settings().control_memory_mb)
     return FinalSteps(job_store(), blobs(), backends(), doorbell(), meter)
 
 

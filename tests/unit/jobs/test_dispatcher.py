@@ -2,14 +2,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ketbase.accounts.store import AccountStore, organization_item
+from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Organization, OrganizationSettings
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.jobs.dispatcher import Dispatcher
 from ketbase.jobs.types import JobStatus, Priority
 from ketbase.ledger.types import Budget, BudgetAlert, Charge
 from ketbase.money import Money
-from ketbase.ports.records import Put
 from tests.fakes import FakeWorkflows, TurnedClock, books, job_store, new_job
 
 
@@ -108,7 +107,7 @@ def test_an_organisations_own_lower_limit_holds(store, workflows):
         created_at=now,
         updated_at=now,
     )
-    store._records.write(Put(organization_item(own, owners=1)))
+    store._records.write(AccountStore(store._records).new_organization(own))
     jobs = [store.submit(new_job(store._clock), None, "") for _ in range(2)]
     assert [job.id for job in dispatcher(store, workflows).dispatch()] == [jobs[0].id]
     assert [job.id for job in dispatcher(store, workflows, own=0).dispatch()] == []
