@@ -7,20 +7,13 @@ minute. So writers never wait for each other, and nothing happens without its li
 from typing import Any
 
 from ketbase.accounts.types import Caller, Origin
+from ketbase.audit import layout
 from ketbase.audit.types import AuditLine
 from ketbase.ids import new_id
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import Absent, Index, Item, Key, Put
-
-UNSEALED = "audit#unsealed"
-"""The partition, in the index of work, of the lines of all organisations that are not sealed yet."""
+from ketbase.ports.records import Absent, Index, Item, Put
 
 SYSTEM = "system"
-
-
-def partition(organization_id: str) -> str:
-    """Where an organisation's lines lie, in order of their ids."""
-    return f"org#{organization_id}#audit"
 
 
 def line(clock: Clock, caller: Caller, action: str, target: str, **details: Any) -> Put:
@@ -64,8 +57,9 @@ def _put(
     origin: Origin,
     details: dict[str, Any],
 ) -> Put:
+    now = clock.now()
     made = AuditLine(
-        id=new_id("audit"),
+        id=new_id("audit", now),
         organization_id=organization_id,
         action=action,
         target=target,
@@ -76,8 +70,7 @@ def _put(
         agent=origin.agent,
         request_id=origin.request_id,
         details=details,
-        timestamp=clock.now(),
+        timestamp=now,
     )
-    place = Key(partition(organization_id), f"line#{made.id}")
-    waiting = {Index.WORK: Key(UNSEALED, f"{organization_id}#{made.id}")}
-    return Put(Item(place, made.model_dump(mode="json"), waiting), (Absent(),))
+    waiting = {Index.WORK: layout.waiting(organization_id, made.id)}
+    return Put(Item(layout.place(organization_id, made.id), made.model_dump(mode="json"), waiting), (Absent(),))
