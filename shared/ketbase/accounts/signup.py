@@ -1,11 +1,14 @@
 """Takes in new organisations."""
 
+from typing import Final
+
 from ketbase.accounts.requests import SignUp
 from ketbase.accounts.roles import Role
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Organization, Origin, User
 from ketbase.accounts.views import OrganizationView, SignedUp, UserView
 from ketbase.audit.lines import system_line
+from ketbase.auth.buckets import Buckets, Rate
 from ketbase.auth.credentials import CredentialStore
 from ketbase.auth.passwords import Passwords, check_strength
 from ketbase.errors import ConflictError, ForbiddenError
@@ -13,6 +16,9 @@ from ketbase.ids import new_id
 from ketbase.notices.outbox import notice
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Records
+
+TRIES: Final = Rate(capacity=5, interval=60_000_000)
+"""What one address may try: five at once, then one a minute."""
 
 
 class SignUps:
@@ -24,6 +30,7 @@ class SignUps:
         store: AccountStore,
         credentials: CredentialStore,
         passwords: Passwords,
+        buckets: Buckets,
         clock: Clock,
         *,
         is_open: bool,
@@ -33,6 +40,7 @@ class SignUps:
         self._store = store
         self._credentials = credentials
         self._passwords = passwords
+        self._buckets = buckets
         self._clock = clock
         self._is_open = is_open
         self._most_concurrent_jobs = most_concurrent_jobs
@@ -40,8 +48,12 @@ class SignUps:
     def sign_up(self, origin: Origin, body: SignUp) -> SignedUp:
         """Make an organisation and its owner.
 
+        That an address is taken is told to whoever tries it, at the pace of `TRIES`, and only where sign-up is
+        open: nobody could correct a mistake otherwise. Who wants nobody to know invites instead.
+
         Raises:
             ForbiddenError: `SIGN_UP_CLOSED`.
+            RateLimitedError: `RATE_LIMITED`, too many tries from one place.
             InvalidError: `WEAK_PASSWORD`.
             ConflictError: `EMAIL_IN_USE`.
         """
@@ -50,6 +62,7 @@ class SignUps:
                 "SIGN_UP_CLOSED",
                 "Nobody can sign up here; ask an owner of your organisation to invite you.",
             )
+        self._buckets.take(f"sign-up#{origin.address}", TRIES)
         password = body.password.get_secret_value()
         check_strength(password, body.email)
         now = self._clock.now()

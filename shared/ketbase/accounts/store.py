@@ -111,11 +111,15 @@ class AccountStore:
             when=(Equals("state", _ACTIVE), Equals("revision", kept.revision)),
         )
 
-    def count_owners(self, kept: KeptOrganization, change: int) -> Update:
-        """Count an owner more or less, if the number is still what was read: so the last one stays."""
+    def owner_joins(self, organization_id: str) -> Update:
+        """Count an owner more; holds only while the organisation is not being erased."""
+        return Update(layout.organization(organization_id), add={"owners": 1}, when=(Equals("state", _ACTIVE),))
+
+    def owner_leaves(self, kept: KeptOrganization) -> Update:
+        """Count an owner less, if there are as many as were read: of two that leave at once, one is the last."""
         return Update(
             layout.organization(kept.organization.id),
-            add={"owners": change},
+            add={"owners": -1},
             when=(Equals("state", _ACTIVE), Equals("owners", kept.owners)),
         )
 
