@@ -84,12 +84,22 @@ class AccountStore:
 
     def kept(self, organization_id: str, user_id: str) -> tuple[KeptOrganization, KeptUser] | None:
         """Read a user to change them, and their organisation at the same time."""
+        return self._read(organization_id, user_id)[0]
+
+    def user_and(self, organization_id: str, user_id: str, *places: Key) -> tuple[User | None, dict[Key, Item]]:
+        """Read a user, and what lies at other places, in one call."""
+        kept, found = self._read(organization_id, user_id, *places)
+        return (None if kept is None else kept[1].user), found
+
+    def _read(
+        self, organization_id: str, user_id: str, *places: Key
+    ) -> tuple[tuple[KeptOrganization, KeptUser] | None, dict[Key, Item]]:
         whole, person = layout.organization(organization_id), layout.user(organization_id, user_id)
-        found = {item.key: item for item in self._records.get_many((whole, person))}
-        if len(found) < 2:
-            return None
+        found = {item.key: item for item in self._records.get_many((whole, person, *places))}
+        if whole not in found or person not in found:
+            return None, found
         organization = _organization(found[whole])
-        return None if organization.deleted_at else (organization, _user(found[person]))
+        return (None if organization.deleted_at else (organization, _user(found[person]))), found
 
     # --- Writes ---
 
