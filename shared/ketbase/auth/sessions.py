@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -126,8 +126,14 @@ class Sessions:
         self._idle = idle
         self._longest = longest
 
-    def open(self, organization_id: str, user_id: str, origin: Origin, *beside: Write) -> Opened:
-        """Open a session, together with the writes `beside`.
+    def open(
+        self,
+        organization_id: str,
+        user_id: str,
+        origin: Origin,
+        beside: Callable[[Session], Iterable[Write]] = lambda _session: (),
+    ) -> Opened:
+        """Open a session, together with the writes that `beside` makes for it.
 
         Raises:
             ConditionFailedError: a condition of `beside` did not hold.
@@ -147,7 +153,7 @@ class Sessions:
             address=origin.address,
             agent=origin.agent,
         )
-        self._records.write(Put(_item(session), (Absent(),)), *beside)
+        self._records.write(Put(_item(session), (Absent(),)), *beside(session))
         return Opened(session, _written(session, family, token))
 
     def refresh(self, refresh_token: str, origin: Origin) -> Opened:

@@ -39,6 +39,10 @@ class AccessTokens:
         self._issuer = issuer
         self._leeway_s = leeway_s
 
+    def scopes(self, user: User) -> tuple[str, ...]:
+        """Name what a user's tokens may be used for."""
+        return tuple(sorted(scopes_of(user.role)))
+
     def issue(self, user: User, session: Session) -> tuple[str, int]:
         """Make a token for a session.
 
@@ -53,7 +57,7 @@ class AccessTokens:
             email=user.email,
             org_id=user.organization_id,
             role=user.role,
-            scopes=tuple(sorted(scopes_of(user.role))),
+            scopes=self.scopes(user),
             iat=now,
             nbf=now,
             exp=expires,

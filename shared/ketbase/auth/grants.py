@@ -1,0 +1,202 @@
+"""Signs people in: what RFC 6749 calls grants, each answered with an access token and a refresh token."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Literal
+
+from ketbase.accounts.store import AccountStore
+from ketbase.accounts.types import Caller, Origin, User
+from ketbase.audit.lines import line, system_line
+from ketbase.auth import credentials as kept
+from ketbase.auth.credentials import Credentials, CredentialStore
+from ketbase.auth.passwords import LONGEST, Passwords
+from ketbase.auth.second_factor import SecondFactor
+from ketbase.auth.sessions import Opened, ReusedError, Session, Sessions
+from ketbase.auth.throttle import Throttle
+from ketbase.auth.tokens import AccessTokens
+from ketbase.errors import ForbiddenError, InvalidError, UnauthenticatedError
+from ketbase.ports.clock import Clock
+from ketbase.ports.records import Check, ConditionFailedError, Equals, Item, Key, Put, Records, Write
+from ketbase.types import Model
+
+_NOBODY = "nobody"
+_NOTED = timedelta(hours=1)
+
+
+class Grant(Model):
+    """What somebody gets who signed in (RFC 6749, section 5.1).
+
+    Attributes:
+        expires_in: for how long the access token is good, in seconds.
+        scope: what it may be used for, with blanks between.
+    """
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
+    expires_in: int
+    refresh_token: str
+    scope: str
+
+
+class Grants:
+    """Opens sessions and carries them on."""
+
+    def __init__(
+        self,
+        records: Records,
+        clock: Clock,
+        accounts: AccountStore,
+        credentials: CredentialStore,
+        passwords: Passwords,
+        second_factor: SecondFactor,
+        sessions: Sessions,
+        tokens: AccessTokens,
+        throttle: Throttle,
+    ):
+        self._records = records
+        self._clock = clock
+        self._accounts = accounts
+        self._credentials = credentials
+        self._passwords = passwords
+        self._second_factor = second_factor
+        self._sessions = sessions
+        self._tokens = tokens
+        self._throttle = throttle
+
+    def by_password(
+        self, email: str, password: str, origin: Origin, *, otp: str = "", recovery_code: str = ""
+    ) -> Grant:
+        """Sign in with a password, and a second factor where the user has one.
+
+        Whether the user exists shows neither in the answer nor in its time: both go through the same reads,
+        the same hashing and one write.
+
+        Raises:
+            InvalidError: `INVALID_GRANT`.
+            ForbiddenError: `MFA_REQUIRED`, the password is right.
+            EmptyBucketError: `RATE_LIMITED`.
+        """
+        self._throttle.guess("sign-in", email, origin)
+        user = self._accounts.user_by_email(email)
+        if user is None:
+            self._accounts.user(_NOBODY, _NOBODY)
+        known = (
+            self._credentials.get(user.organization_id, user.id) if user else self._credentials.get("-", _NOBODY)
+        )
+        # A longer one is nobody's, and hashing it would be a way to keep us busy.
+        right = self._passwords.verify(known.password_hash if known else None, password[:LONGEST])
+        if user is None or known is None or not right or len(password) > LONGEST:
+            self._refuse(user, email, "password", origin)
+            raise _invalid()
+        changed: dict[str, Any] = {}
+        if known.totp_secret is not None:
+            changed |= self._second(user, known, otp, recovery_code, origin)
+        if known.password_hash and self._passwords.outdated(known.password_hash):
+            changed["password_hash"] = self._passwords.hash(password)
+        return self.open(user, known, "password", origin, changed)
+
+    def by_refresh_token(self, refresh_token: str, origin: Origin) -> Grant:
+        """Carry a session on.
+
+        Raises:
+            InvalidError: `INVALID_GRANT`; where the token was used before, the whole session ends.
+        """
+        try:
+            opened = self._sessions.refresh(refresh_token, origin)
+        except ReusedError as problem:
+            over = problem.session
+            told = system_line(
+                self._clock, over.organization_id, "session.reuse_detected", over.id, origin, user_id=over.user_id
+            )
+            self._sessions.end(over, told)
+            raise InvalidError("INVALID_GRANT", problem.message) from problem
+        except UnauthenticatedError as problem:
+            raise InvalidError("INVALID_GRANT", problem.message) from problem
+        user = self._accounts.user(opened.session.organization_id, opened.session.user_id)
+        if user is None:
+            self._sessions.end(opened.session)
+            raise InvalidError("INVALID_GRANT", "This session is over; sign in again.")
+        return self._grant(user, opened)
+
+    def open(
+        self,
+        user: User,
+        known: Credentials,
+        method: str,
+        origin: Origin,
+        changed: Mapping[str, Any] | None = None,
+        *beside: Write,
+    ) -> Grant:
+        """Open a session for somebody who has proved who they are.
+
+        Args:
+            user: who.
+            known: their credentials, as they were when they proved it.
+            method: how, such as `password`.
+            origin: where they are.
+            changed: fields of the credentials to change with it.
+            beside: what else is written in the same transaction.
+
+        Raises:
+            InvalidError: `INVALID_GRANT`, the credentials were changed meanwhile.
+        """
+        held = Check(kept.place(user.organization_id, user.id), (Equals("version", known.version),))
+        changes: Iterable[Write] = [self._credentials.change(known, **changed)] if changed else [held]
+
+        def written(session: Session) -> Iterable[Write]:
+            told = line(self._clock, _caller(user, session, origin), "session.created", session.id, method=method)
+            return [*changes, told, *beside]
+
+        try:
+            return self._grant(user, self._sessions.open(user.organization_id, user.id, origin, written))
+        except ConditionFailedError as problem:
+            raise _invalid() from problem
+
+    def _grant(self, user: User, opened: Opened) -> Grant:
+        token, seconds = self._tokens.issue(user, opened.session)
+        return Grant(
+            access_token=token,
+            expires_in=seconds,
+            refresh_token=opened.refresh_token,
+            scope=" ".join(self._tokens.scopes(user)),
+        )
+
+    def _second(
+        self, user: User, known: Credentials, otp: str, recovery_code: str, origin: Origin
+    ) -> Mapping[str, Any]:
+        if not otp and not recovery_code:
+            raise ForbiddenError("MFA_REQUIRED", "Send the code of your device as otp, or a recovery_code.")
+        changed = self._second_factor.accept(known, otp, recovery_code, self._clock.now())
+        if changed is None:
+            self._refuse(user, "", "second factor", origin)
+            raise _invalid()
+        return changed
+
+    def _refuse(self, user: User | None, email: str, reason: str, origin: Origin) -> None:
+        """Note a refusal: in the log of the organisation, or, where there is no user, where nobody reads it."""
+        whose = user.organization_id if user else _NOBODY
+        told = system_line(
+            self._clock, whose, "session.refused", user.id if user else _NOBODY, origin, reason=reason
+        )
+        if user is None:
+            place = Key(f"nobody#{hashlib.sha256(email.casefold().encode()).hexdigest()}", "refused")
+            soon = int((self._clock.now() + _NOTED).timestamp())
+            told = Put(Item(place, told.item.values, expires_at=soon))
+        self._records.write(told)
+
+
+def _caller(user: User, session: Session, origin: Origin) -> Caller:
+    return Caller(
+        organization_id=user.organization_id,
+        user_id=user.id,
+        scopes=frozenset(),
+        role=user.role,
+        credential="session",
+        credential_id=session.id,
+        origin=origin,
+    )
+
+
+def _invalid() -> InvalidError:
+    return InvalidError("INVALID_GRANT", "The address, the password or the code is wrong.")

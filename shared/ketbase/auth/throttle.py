@@ -1,0 +1,42 @@
+"""Slows down who guesses: each address, and each place that tries, has few tries and gets new ones slowly."""
+
+import hashlib
+
+from ketbase.accounts.types import Origin
+from ketbase.auth.buckets import Buckets, Rate
+
+REFILL_S = 90
+"""Seconds until one more try."""
+
+
+class Throttle:
+    """Counts tries, whether they succeed or not, and whether there is such a user or not."""
+
+    def __init__(self, buckets: Buckets, tries: int):
+        """Wire it.
+
+        Args:
+            buckets: which count.
+            tries: how many may come at once.
+        """
+        self._buckets = buckets
+        self._rate = Rate(tries, REFILL_S * 1_000_000)
+
+    def guess(self, what: str, whose: str, origin: Origin | None = None) -> None:
+        """Count one try.
+
+        Args:
+            what: what is tried, such as `sign-in`; each has tries of its own.
+            whose: the address or the user that is tried; kept as a hash.
+            origin: where the try comes from, which has tries of its own too.
+
+        Raises:
+            EmptyBucketError: `RATE_LIMITED`.
+        """
+        self._buckets.take(f"{what}#{_digest(whose.casefold())}", self._rate)
+        if origin is not None and origin.address:
+            self._buckets.take(f"{what}-from#{_digest(origin.address)}", self._rate)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
