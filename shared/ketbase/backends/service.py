@@ -5,6 +5,7 @@ from datetime import timedelta
 from ketbase.backends.catalog import backends
 from ketbase.backends.types import BackendInfo
 from ketbase.backends.views import BackendStatus, BackendView, Performance, QueueState
+from ketbase.costs.quotes import Quotes
 from ketbase.errors import NotFoundError
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobStatus
@@ -13,11 +14,12 @@ from ketbase.ports.records import Key, Records, Update
 
 
 class Backends:
-    """The catalogue, with today's figures beside it."""
+    """The catalogue, with prices and today's figures beside it."""
 
-    def __init__(self, records: Records, jobs: JobStore, clock: Clock):
+    def __init__(self, records: Records, jobs: JobStore, quotes: Quotes, clock: Clock):
         self._records = records
         self._jobs = jobs
+        self._quotes = quotes
         self._clock = clock
 
     def info(self, backend_id: str) -> BackendInfo:
@@ -44,6 +46,7 @@ class Backends:
                 status="available",
                 queue_depth=self._jobs.depth(info.id),
                 avg_latency_ms=self._performance(info.id).avg_latency_ms,
+                cost_per_circuit=self._quotes.reference(info),
             )
             for info in backends().values()
         ]

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from ketbase.backends.types import BackendInfo
+from ketbase.money import Money
 from ketbase.types import Model, Moment
 
 type Availability = Literal["available", "maintenance", "unavailable"]
@@ -14,11 +15,14 @@ class BackendView(BackendInfo):
     Attributes:
         queue_depth: jobs of all organisations that wait for it.
         avg_latency_ms: of today's executions, in milliseconds; `None` if there was none.
+        cost_per_circuit: what a Bell pair with 1,024 shots is expected to cost, compute and workflow included;
+            `None` where no price is known. `POST /v1/estimate` prices a circuit of yours.
     """
 
     status: Availability
     queue_depth: int
     avg_latency_ms: float | None
+    cost_per_circuit: Money | None
 
 
 class QueueState(Model):

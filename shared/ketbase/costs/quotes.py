@@ -4,6 +4,7 @@ from ketbase.backends.types import BackendInfo
 from ketbase.circuits.types import Circuit
 from ketbase.costs.estimates import StepSeconds, expected_seconds
 from ketbase.costs.prices import Prices
+from ketbase.costs.shapes import Shape
 from ketbase.errors import InvalidError
 from ketbase.money import Money
 from ketbase.types import Model
@@ -14,6 +15,7 @@ LEAST_S = 60.0
 """A ceiling never allows a step less than this, in seconds: an estimate of nothing is often wrong."""
 MARGIN = 10.0
 """How many times the expected duration a ceiling allows."""
+_BELL, _BELL_SHOTS = Shape(n_qubits=2, gates=2, two_qubit_gates=1, clifford=True, entangled_bits=1), 1_024
 STEPS = 3
 REPEATS = 4
 """How many repeated steps a ceiling allows for; a busy or broken step is tried again."""
@@ -58,11 +60,11 @@ class Quotes:
         self._compute_mb = compute_memory_mb
         self._control_mb = control_memory_mb
 
-    def run(self, circuit: Circuit, backend: BackendInfo, shots: int, budget_limit: Money | None = None) -> Quote:
+    def run(self, circuit: Circuit | Shape, backend: BackendInfo, shots: int, budget_limit: Money | None = None) -> Quote:
         """Price a run of a circuit.
 
         Args:
-            circuit: what is to run.
+            circuit: what is to run, or its shape.
             backend: where.
             shots: how often.
             budget_limit: the user's own ceiling in place of ours.
@@ -98,6 +100,12 @@ class Quotes:
             lines=lines,
             expected_seconds=round(seconds.compile + seconds.execute + seconds.collect, 3),
         )
+
+    def reference(self, backend: BackendInfo) -> Money | None:
+        """Say what a Bell pair with 1,024 shots is expected to cost; `None` where no price is known."""
+        if self._prices.backend(backend, 1, _BELL_SHOTS) is None:
+            return None
+        return self.run(_BELL, backend, _BELL_SHOTS).estimated
 
     def _provider(self, backend: BackendInfo, shots: int, budget_limit: Money | None) -> Money:
         price = self._prices.backend(backend, 1, shots)

@@ -27,11 +27,16 @@ if TYPE_CHECKING:
     from ketbase.auth.sessions import Sessions
     from ketbase.auth.signing_keys import SigningKeys
     from ketbase.auth.tokens import AccessTokens
+    from ketbase.audit.archive import Archive
+    from ketbase.audit.sealer import Sealer
+    from ketbase.audit.service import Audit
+    from ketbase.audit.verifier import Verifier
     from ketbase.backends.service import Backends
     from ketbase.circuits.service import Circuits
     from ketbase.costs.prices import Prices
     from ketbase.costs.quotes import Quotes
     from ketbase.jobs.dispatcher import Dispatcher
+    from ketbase.jobs.purge import JobPurge
     from ketbase.jobs.service import Jobs
     from ketbase.jobs.store import JobStore
     from ketbase.jobs.sweeper import Sweeper
@@ -290,7 +295,7 @@ def backends() -> Backends:
     """The backends."""
     from ketbase.backends.service import Backends
 
-    return Backends(records(), job_store(), clock())
+    return Backends(records(), job_store(), quotes(), clock())
 
 
 @functools.cache
@@ -382,6 +387,46 @@ def admission() -> Admission:
     from ketbase.auth.admission import Admission
 
     return Admission(keys(), access_tokens, account_store(), buckets())
+
+
+@functools.cache
+def audit() -> Audit:
+    """The audit logs."""
+    from ketbase.audit.service import Audit
+
+    return Audit(records())
+
+
+@functools.cache
+def audit_archive() -> Archive:
+    """The archives of the audit logs."""
+    from ketbase.audit.archive import Archive
+
+    return Archive(blobs())
+
+
+@functools.cache
+def sealer() -> Sealer:
+    """What seals the audit logs."""
+    from ketbase.audit.sealer import Sealer
+
+    return Sealer(records(), audit_archive(), clock(), keep=timedelta(days=settings().audit_days))
+
+
+@functools.cache
+def audit_verifier() -> Verifier:
+    """What finds out whether anybody changed an audit log."""
+    from ketbase.audit.verifier import Verifier
+
+    return Verifier(records(), audit_archive(), clock())
+
+
+@functools.cache
+def job_purge() -> JobPurge:
+    """What forgets jobs that ended long ago."""
+    from ketbase.jobs.purge import JobPurge
+
+    return JobPurge(records(), clock(), keep=timedelta(days=settings().result_days))
 
 
 # --- The process ---

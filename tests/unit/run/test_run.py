@@ -67,13 +67,13 @@ class Scene:
         self.provider = FakeProvider()
         records = SqliteRecords(path, self.clock)
         self.store = job_store(records, self.clock)
-        self.backends = Backends(records, self.store, self.clock)
         self.circuits = Circuits(CircuitStore(records, self.blobs), FakeLanguage, self.clock)
         self.alarms = []
         self.prices = prices = priced(path, prices)
         self.meter = meter = Meter(prices, 1_024)
         self.ledger = books(records, self.clock)
         quotes = Quotes(prices, compute_memory_mb=1_024, control_memory_mb=512)
+        self.backends = Backends(records, self.store, quotes, self.clock)
         self.accounts = AccountStore(records)
         self.records = records
         self.runs = Runs(
@@ -494,3 +494,9 @@ def test_an_organisation_runs_jobs_only_on_the_backends_that_it_allows():
         with pytest.raises(ForbiddenError) as refused:
             check_allowed(settings, backend)
         assert refused.value.code == code
+
+
+def test_the_list_of_backends_says_what_a_small_circuit_costs(scene):
+    costs = {backend.id: backend.cost_per_circuit for backend in scene.backends.list()}
+    assert Money() < costs["aer"] < Money.of("0.001")
+    assert costs["aer"] < costs["fake_fez"]
