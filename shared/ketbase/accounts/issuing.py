@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from ketbase.accounts import layout
 from ketbase.accounts.keys import hint_of, new_key
-from ketbase.accounts.keystore import KeyStore
+from ketbase.accounts.keystore import KeyStore, RevokedKeyError
 from ketbase.accounts.requests import CreateKey
 from ketbase.accounts.roles import expand
 from ketbase.accounts.rules import refuse_superior
@@ -150,7 +150,7 @@ class KeyIssuer:
                 *self._ledger.limit_writes(record.organization_id, record.id, None),
                 line(self._clock, caller, "key.revoked", record.id, name=record.name, hint=record.hint),
             )
-        except (LookupError, ConditionFailedError) as problem:
+        except (RevokedKeyError, ConditionFailedError) as problem:
             raise unknown from problem
 
     def _shown(self, records: Iterable[KeyRecord]) -> Iterator[KeyView]:

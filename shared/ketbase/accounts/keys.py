@@ -4,7 +4,7 @@ import re
 import secrets
 import string
 
-from ketbase.accounts.keystore import KeyStore
+from ketbase.accounts.keystore import KeyStore, RevokedKeyError
 from ketbase.accounts.roles import narrowed, scopes_of
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import KEY_PATTERN, Caller, Origin
@@ -30,16 +30,18 @@ class Keys:
             UnauthenticatedError: `INVALID_API_KEY`, `API_KEY_REVOKED` (also where its owner is gone) or
                 `API_KEY_EXPIRED`.
         """
-        record = self._keys.find(key) if re.fullmatch(KEY_PATTERN, key) else None
+        revoked = UnauthenticatedError("API_KEY_REVOKED", "This API key was revoked; make a new one.")
+        try:
+            record = self._keys.find(key) if re.fullmatch(KEY_PATTERN, key) else None
+        except RevokedKeyError:
+            raise revoked from None
         if record is None:
             raise UnauthenticatedError(
                 "INVALID_API_KEY", "This API key is not known. Keys look like qsk_live_ and 24 characters."
             )
-        owner = None
-        if record.revoked_at is None:
-            owner = self._accounts.user(record.organization_id, record.user_id)
+        owner = self._accounts.user(record.organization_id, record.user_id)
         if owner is None:
-            raise UnauthenticatedError("API_KEY_REVOKED", "This API key was revoked; make a new one.")
+            raise revoked
         if record.expires_at is not None and record.expires_at <= self._clock.now():
             raise UnauthenticatedError(
                 "API_KEY_EXPIRED",

@@ -1,6 +1,7 @@
 """Where API keys are kept: a record under the key's hash, and entries in its organisation's and owner's list."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from ketbase.accounts import layout
@@ -11,6 +12,10 @@ REMEMBERED = timedelta(days=90)
 """How long a revoked key is told apart from one that never was."""
 
 
+class RevokedKeyError(LookupError):
+    """The key was revoked."""
+
+
 class KeyStore:
     """API keys. A revoked key stands in no list any more."""
 
@@ -18,15 +23,23 @@ class KeyStore:
         self._records = records
 
     def find(self, api_key: str) -> KeyRecord | None:
-        """Read the record of a key that somebody shows, revoked or not."""
+        """Read the record of a key that somebody shows.
+
+        Raises:
+            RevokedKeyError: it was revoked.
+        """
         item = self._records.get(layout.key(api_key))
-        return None if item is None else _record(item)
+        if item is None:
+            return None
+        if item.values["revoked"]:
+            raise RevokedKeyError
+        return _record(item)
 
     def get(self, organization_id: str, key_id: str) -> KeyRecord | None:
         """Read the record of an organisation's key."""
         entry = self._records.get(Key(layout.keys(organization_id), key_id))
         item = None if entry is None else self._records.get(_place(entry))
-        return None if item is None else _record(item)
+        return None if item is None or item.values["revoked"] else _record(item)
 
     def walk(
         self, organization_id: str, user_id: str | None, *, after: str | None = None, descending: bool = False
@@ -35,7 +48,8 @@ class KeyStore:
         partition = _listed(organization_id, user_id)
         while True:
             page = self._records.query(partition, after=after, descending=descending)
-            yield from map(_record, self._records.get_many(_place(entry) for entry in page.items))
+            found = self._records.get_many(_place(entry) for entry in page.items)
+            yield from (_record(item) for item in found if not item.values["revoked"])
             if page.next is None:
                 return
             after = page.next
@@ -54,21 +68,27 @@ class KeyStore:
         ]
 
     def revocation(self, record: KeyRecord, now: datetime) -> list[Write]:
-        """Make the writes that revoke a key; the first of them does not hold where it was revoked before.
+        """Make the writes that revoke a key, and keep nothing of it but that it was; they do not hold where it was
+        revoked before.
 
         Raises:
-            LookupError: it stands in no list any more.
+            RevokedKeyError: it stands in no list any more.
         """
+        forgotten = int((now + REMEMBERED).timestamp())
+        revoked = Item(self._place(record), {"revoked": True}, expires_at=forgotten)
+        return [Put(revoked, (Present(), Equals("revoked", False))), *(Delete(each) for each in _entries(record))]
+
+    def erasure(self, record: KeyRecord) -> list[Write]:
+        """Make the writes that leave nothing of a key."""
+        with suppress(RevokedKeyError):
+            return [Delete(self._place(record)), *(Delete(each) for each in _entries(record))]
+        return []
+
+    def _place(self, record: KeyRecord) -> Key:
         entry = self._records.get(_entries(record)[0])
         if entry is None:
-            raise LookupError(record.id)
-        revoked = record.model_copy(update={"revoked_at": now})
-        values = {"record": revoked.model_dump(mode="json"), "revoked": True}
-        forgotten = int((now + REMEMBERED).timestamp())
-        return [
-            Put(Item(_place(entry), values, expires_at=forgotten), (Present(), Equals("revoked", False))),
-            *(Delete(each) for each in _entries(record)),
-        ]
+            raise RevokedKeyError
+        return _place(entry)
 
 
 def _listed(organization_id: str, user_id: str | None) -> str:

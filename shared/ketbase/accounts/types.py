@@ -136,7 +136,6 @@ class KeyRecord(Model):
         scopes: what was granted; what its owner may no longer do, it may no longer do either.
         rate_limit: how many requests it may make at once.
         monthly_limit: what jobs submitted with it may cost in a month.
-        revoked_at: from when on it is refused.
     """
 
     id: str
@@ -149,4 +148,3 @@ class KeyRecord(Model):
     monthly_limit: Money | None = None
     expires_at: Moment | None = None
     created_at: Moment
-    revoked_at: Moment | None = None

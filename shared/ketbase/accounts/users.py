@@ -1,10 +1,11 @@
 """Shows an organisation its users, changes them and removes them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from ketbase.accounts import layout
-from ketbase.accounts.keystore import KeyStore
+from ketbase.accounts.keystore import KeyStore, RevokedKeyError
 from ketbase.accounts.organizations import unknown_backend
 from ketbase.accounts.requests import UpdateMe, UpdateUser
 from ketbase.accounts.roles import Role
@@ -148,8 +149,9 @@ class Users:
                 continue
             # All of these are refused already, for they ask for the user: this only tidies up.
             self._sessions.end_all(user.id)
-            for record in [*self._keys.walk(user.organization_id, user.id)]:
-                self._records.write(*self._keys.revocation(record, self._clock.now()))
+            for record in self._keys.walk(user.organization_id, user.id):
+                with suppress(RevokedKeyError, ConditionFailedError):
+                    self._records.write(*self._keys.revocation(record, self._clock.now()))
             return
         raise _busy(user_id)
 
