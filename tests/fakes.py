@@ -79,6 +79,29 @@ class DictBlobs:
         return None
 
 
+class KeptMail:
+    """Remembers what was sent, unless a test gives it a problem; `meanwhile` happens during a sending."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+        self.problem: BaseException | None = None
+        self.refused: set[str] = set()
+        self.meanwhile: Callable[[], object] | None = None
+        self.repeats = False
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        if self.problem is not None:
+            raise self.problem
+        if to in self.refused:
+            raise OSError("refused")
+        self.sent.append((to, subject, text))
+        meanwhile = self.meanwhile
+        if not self.repeats:
+            self.meanwhile = None
+        if meanwhile is not None:
+            meanwhile()
+
+
 class FakeDoorbell:
     """Remembers its rings."""
 

@@ -18,6 +18,7 @@ from tests.template import ROOT, Function, functions
 EMBEDDED = {
     "KETBASE_RECORDS": "sqlite",
     "KETBASE_BLOBS": "files",
+    "KETBASE_MAIL": "files",
     "KETBASE_DOORBELL": "local",
     "KETBASE_WORKFLOWS": "local",
 }
@@ -52,6 +53,7 @@ ROUTES: dict[str, tuple[int, Check]] = {
 }
 STEPS: dict[str, Check] = {
     "jobs/dispatch": lambda answer: answer == {"started": [job(2)], "batchItemFailures": []},
+    "ops/deliver": lambda answer: answer == {"sent": [], "delayed": [], "given_up": []},
     "ops/sweep": lambda answer: "errorMessage" not in answer,
     "run/collect": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(5)},
     "run/compile": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(3)},

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
         compute_memory_mb: what a function that simulates has, for estimates and outside Lambda.
         control_memory_mb: the same of the function that collects a result.
         default_monthly_limit: what an organisation may spend that has set no budget, in dollars.
+        mail_from: the sender of mails; SES must have verified it.
+        webhook_hosts: what webhooks may call, with commas between: hosts over HTTPS, or whole origins such as
+            `http://127.0.0.1:9000`.
         prices: a file with the installation's own prices, where they differ from `ketbase/costs/prices.json`.
         secret: of the installation; seals what is kept. Several with commas between: the first seals, all open.
         proxies: how many stand before the API that add to X-Forwarded-For what they see; CloudFront is one.
@@ -46,12 +49,15 @@ class Settings(BaseSettings):
     records: Literal["sqlite", "dynamodb"] = "sqlite"
     blobs: Literal["files", "s3", "cos"] = "files"
     doorbell: Literal["local", "sqs"] = "local"
+    mail: Literal["files", "ses"] = "files"
     workflows: Literal["local", "stepfunctions"] = "local"
 
     endpoint_url: str | None = None
     table: str = "ketbase"
     bucket: str = "ketbase"
     queue_url: str = ""
+    mail_from: str = "ketbase@localhost"
+    webhook_hosts: str = "hooks.slack.com"
     state_machine_arn: str = ""
 
     cos_endpoint_url: str = ""

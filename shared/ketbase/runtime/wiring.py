@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     from ketbase.jobs.store import JobStore
     from ketbase.jobs.sweeper import Sweeper
     from ketbase.ledger.service import Ledger
+    from ketbase.notices.deliverer import Deliverer
     from ketbase.ports.blobs import Blobs
     from ketbase.ports.clock import Clock
     from ketbase.ports.doorbell import Doorbell
     from ketbase.ports.quantum import CircuitLanguage, QuantumProvider
+    from ketbase.ports.mail import Mail
     from ketbase.ports.records import Records
+    from ketbase.ports.webhooks import Webhooks
     from ketbase.ports.workflows import Workflows
     from ketbase.run.pipeline import ComputeSteps, FinalSteps
     from ketbase.run.service import Runs
@@ -102,6 +105,32 @@ def doorbell() -> Doorbell:
     from ketbase.adapters.doorbell.local import LocalDoorbell
 
     return LocalDoorbell()
+
+
+@functools.cache
+def mail() -> Mail:
+    """The carrier of mails that the settings name."""
+    chosen = settings()
+    if chosen.mail == "ses":
+        from ketbase.adapters.mail.ses import SesMail
+
+        return SesMail(_aws("sesv2"), chosen.mail_from)
+    from ketbase.adapters.mail.files import FileMail
+
+    return FileMail(chosen.data / "mail", chosen.mail_from, clock())
+
+
+def webhook_hosts() -> tuple[str, ...]:
+    """What webhooks may call."""
+    return tuple(host.strip() for host in settings().webhook_hosts.split(",") if host.strip())
+
+
+@functools.cache
+def webhooks() -> Webhooks:
+    """What posts to webhooks."""
+    from ketbase.adapters.webhooks.https import HttpsWebhooks
+
+    return HttpsWebhooks(webhook_hosts())
 
 
 @functools.cache
@@ -288,6 +317,17 @@ def sweeper() -> Sweeper:
         grace=timedelta(seconds=settings().sweep_grace_s),
         deadline=timedelta(seconds=settings().job_deadline_s),
     )
+
+
+@functools.cache
+def deliverer() -> Deliverer:
+    """What sends notices."""
+    from ketbase.notices.deliverer import Deliverer
+
+    def opened(sealed: str) -> str:
+        return vault().open(sealed)
+
+    return Deliverer(records(), mail(), webhooks(), opened, clock(), patience=timedelta(seconds=40))
 
 
 @functools.cache

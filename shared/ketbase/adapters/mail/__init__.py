@@ -1,0 +1,1 @@
+"""The mail port over Amazon SES, and over a folder."""
