@@ -49,10 +49,13 @@ ROUTES: dict[str, tuple[int, Check]] = {
     "jobs/logs": (200, lambda data: "Completed" in json.dumps(data)),
     "jobs/result": (200, lambda data: sum(data["counts"].values()) == 4_096),
     "ops/health": (200, lambda data: data["status"] == "ok"),
+    "organization/audit": (200, lambda data: [line["action"] for line in data] == ["circuit.created"] * 2),
     "ops/ready": (200, lambda data: data["status"] == "ready"),
 }
 STEPS: dict[str, Check] = {
     "jobs/dispatch": lambda answer: answer == {"started": [job(2)], "batchItemFailures": []},
+    "ops/purge": lambda answer: answer == {"jobs": 0},
+    "ops/seal": lambda answer: answer["lines"] > 0,
     "ops/deliver": lambda answer: answer == {"sent": [], "delayed": [], "given_up": []},
     "ops/sweep": lambda answer: "errorMessage" not in answer,
     "run/collect": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(5)},

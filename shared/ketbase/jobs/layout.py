@@ -52,9 +52,14 @@ def turn(job: Job) -> str:
     return f"{_RANK[job.priority]}#{job.id}"
 
 
+def events(job_id: str) -> str:
+    """The partition of a job's events."""
+    return f"job#{job_id}"
+
+
 def event_item(job_id: str, event: Event) -> Item:
     """An event as it is kept, behind those before it."""
-    return Item(Key(f"job#{job_id}", f"event#{event.cursor:012d}"), event.model_dump(mode="json"))
+    return Item(Key(events(job_id), f"event#{event.cursor:012d}"), event.model_dump(mode="json"))
 
 
 def idempotency(organization_id: str, key: str) -> Key:

@@ -66,7 +66,13 @@ def up(
                 print(_welcome(f"http://{host}:{port}", key), flush=True)
 
     config = uvicorn.Config(
-        stack.app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        stack.app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
     )
     try:
         Server(config).run()

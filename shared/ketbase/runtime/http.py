@@ -18,7 +18,9 @@ from ketbase.runtime import observability, wiring
 from ketbase.runtime.envelope import Envelope, Failure, Listing, error_response, failure
 from ketbase.runtime.errors import describe_http, describe_validation
 from ketbase.runtime.guard import origin_of, requires, session_only, signed_in
+from ketbase.runtime.headers import protect
 from ketbase.runtime.middleware import RequestFrame
+from ketbase.runtime.settings import settings
 
 __all__ = [
     "Caller",
@@ -90,6 +92,7 @@ def application(*routers: APIRouter) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_middleware(RequestFrame)
+    protect(app, settings().origins)
     return app
 
 

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
         webhook_hosts: what webhooks may call, with commas between: hosts over HTTPS, or whole origins such as
             `http://127.0.0.1:9000`.
         prices: a file with the installation's own prices, where they differ from `ketbase/costs/prices.json`.
+        sign_up: whether anybody may make an organisation, or only those who are in one invite others.
+        max_key_rate_limit: the most requests at once that an API key may be given.
         secret: of the installation; seals what is kept. Several with commas between: the first seals, all open.
         proxies: how many stand before the API that add to X-Forwarded-For what they see; CloudFront is one.
         public_url: where the world reaches the API; who issued a token is told by it.
@@ -38,6 +40,10 @@ class Settings(BaseSettings):
         session_days: how long a session lives at most.
         sign_in_tries: how many wrong passwords an address, or a place, may send at once before it has to wait.
         oidc_issuer: the identity provider, as its tokens name it; nobody signs in there where it is empty.
+        result_days: how long a job and its result are kept after its end.
+        audit_days: how long a line of the audit log is kept.
+        cors_origins: the web sites whose pages may call the API, such as `https://app.example.com`; several with
+            commas between.
         state_machine_arn: of the machines, with `{workflow}` for the name.
     """
 
@@ -81,6 +87,8 @@ class Settings(BaseSettings):
     prices: Path | None = None
 
     bootstrap_key: SecretStr | None = None
+    sign_up: Literal["open", "closed"] = "closed"
+    max_key_rate_limit: int = 10_000
 
     secret: SecretStr | None = None
     proxies: int = 0
@@ -92,6 +100,15 @@ class Settings(BaseSettings):
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
+
+    result_days: int = 90
+    audit_days: int = 2_557
+    cors_origins: str = ""
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The web sites of `cors_origins`."""
+        return tuple(each.strip().rstrip("/") for each in self.cors_origins.split(",") if each.strip())
 
 
 @functools.cache

@@ -17,9 +17,21 @@ from ketbase.version import VERSION
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from ketbase.accounts.erasure import Erasure
+    from ketbase.accounts.first_owner import FirstOwner
+    from ketbase.accounts.invitations import Invitations
+    from ketbase.accounts.issuing import KeyIssuer
     from ketbase.accounts.keys import Keys
+    from ketbase.accounts.keystore import KeyStore
+    from ketbase.accounts.organizations import Organizations
     from ketbase.accounts.service import Accounts
+    from ketbase.accounts.signup import SignUps
     from ketbase.accounts.store import AccountStore
+    from ketbase.accounts.users import Users
+    from ketbase.audit.archive import Archive
+    from ketbase.audit.sealer import Sealer
+    from ketbase.audit.service import Audit
+    from ketbase.audit.verifier import Verifier
     from ketbase.auth.admission import Admission
     from ketbase.auth.buckets import Buckets
     from ketbase.auth.credentials import CredentialStore
@@ -27,10 +39,6 @@ if TYPE_CHECKING:
     from ketbase.auth.sessions import Sessions
     from ketbase.auth.signing_keys import SigningKeys
     from ketbase.auth.tokens import AccessTokens
-    from ketbase.audit.archive import Archive
-    from ketbase.audit.sealer import Sealer
-    from ketbase.audit.service import Audit
-    from ketbase.audit.verifier import Verifier
     from ketbase.backends.service import Backends
     from ketbase.circuits.service import Circuits
     from ketbase.costs.prices import Prices
@@ -45,8 +53,8 @@ if TYPE_CHECKING:
     from ketbase.ports.blobs import Blobs
     from ketbase.ports.clock import Clock
     from ketbase.ports.doorbell import Doorbell
-    from ketbase.ports.quantum import CircuitLanguage, QuantumProvider
     from ketbase.ports.mail import Mail
+    from ketbase.ports.quantum import CircuitLanguage, QuantumProvider
     from ketbase.ports.records import Records
     from ketbase.ports.webhooks import Webhooks
     from ketbase.ports.workflows import Workflows
@@ -232,9 +240,111 @@ def account_store() -> AccountStore:
 def keys() -> Keys:
     """API keys as credentials."""
     from ketbase.accounts.keys import Keys
+
+    return Keys(key_store(), account_store(), clock())
+
+
+@functools.cache
+def key_store() -> KeyStore:
+    """Where API keys lie."""
     from ketbase.accounts.keystore import KeyStore
 
-    return Keys(KeyStore(records()), account_store(), clock())
+    return KeyStore(records())
+
+
+@functools.cache
+def key_issuer() -> KeyIssuer:
+    """What makes API keys."""
+    from ketbase.accounts.issuing import KeyIssuer
+
+    chosen = settings()
+    environment = {"prod": "live", "staging": "test"}.get(chosen.stage, "dev")
+    most = chosen.max_key_rate_limit
+    return KeyIssuer(
+        records(), account_store(), key_store(), ledger(), clock(), environment=environment, most_requests=most
+    )
+
+
+@functools.cache
+def sign_ups() -> SignUps:
+    """Sign-up of organisations."""
+    from ketbase.accounts.signup import SignUps
+
+    return SignUps(
+        records(),
+        account_store(),
+        credentials(),
+        passwords(),
+        buckets(),
+        clock(),
+        is_open=settings().sign_up == "open",
+        most_concurrent_jobs=settings().max_concurrent_jobs,
+    )
+
+
+@functools.cache
+def first_owner() -> FirstOwner:
+    """The owner who was founded with the installation."""
+    from ketbase.accounts.first_owner import FirstOwner
+
+    return FirstOwner(records(), account_store(), credentials(), passwords(), sessions(), clock())
+
+
+@functools.cache
+def organizations() -> Organizations:
+    """The organisations."""
+    from ketbase.accounts.organizations import Organizations
+
+    most = settings().max_concurrent_jobs
+    return Organizations(records(), account_store(), key_store(), vault, clock(), most_concurrent_jobs=most)
+
+
+@functools.cache
+def users() -> Users:
+    """The users."""
+    from ketbase.accounts.users import Users
+
+    return Users(records(), account_store(), key_store(), credentials(), sessions(), ledger(), clock())
+
+
+@functools.cache
+def invitations() -> Invitations:
+    """The invitations."""
+    from ketbase.accounts.invitations import Invitations
+    from ketbase.accounts.invitationstore import InvitationStore
+
+    return Invitations(
+        records(),
+        account_store(),
+        InvitationStore(records()),
+        credentials(),
+        passwords,
+        clock(),
+        public_url=settings().public_url.rstrip("/"),
+    )
+
+
+@functools.cache
+def erasure() -> Erasure:
+    """What erases deleted organisations."""
+    from ketbase.accounts.erasure import Erasure
+    from ketbase.accounts.invitationstore import InvitationStore
+    from ketbase.circuits.store import CircuitStore
+
+    return Erasure(
+        records(),
+        blobs(),
+        account_store(),
+        key_store(),
+        InvitationStore(records()),
+        credentials(),
+        CircuitStore(records(), blobs()),
+        job_store(),
+        jobs(),
+        clock(),
+        # A run that was under way is stopped by then.
+        linger=timedelta(seconds=settings().job_deadline_s),
+    )
 
 
 @functools.cache
