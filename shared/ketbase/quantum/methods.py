@@ -30,6 +30,8 @@ _PER_AMPLITUDE = 10e-9
 _PER_DENSITY_ELEMENT = 1.2e-9
 _PER_TENSOR_GATE = 70e-6
 _PER_TENSOR_ELEMENT = 2e-9
+_PER_TENSOR_SHOT = 2.5e-6
+_PER_TENSOR_SHOT_ELEMENT = 2.4e-9
 
 
 class Method(NamedTuple):
@@ -110,11 +112,11 @@ def _candidates(circuit: QuantumCircuit, *, shots: int, noisy: bool) -> Iterator
     if noisy and sampled:
         yield Method("density_matrix", amplitudes * 2.0**n, gates * (_PER_GATE + _PER_DENSITY_ELEMENT * 4.0**n))
     bond = 2.0 ** _bond_bits(circuit)
-    tensor = bond**3
+    sampling = shots * n * (_PER_TENSOR_SHOT + _PER_TENSOR_SHOT_ELEMENT * bond**2) if runs == 1 else 0.0
     yield Method(
         "matrix_product_state",
         _tensor_megabytes(n, bond),
-        runs * gates * (_PER_TENSOR_GATE + _PER_TENSOR_ELEMENT * tensor),
+        runs * gates * (_PER_TENSOR_GATE + _PER_TENSOR_ELEMENT * bond**3) + sampling,
     )
 
 

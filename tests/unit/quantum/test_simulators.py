@@ -334,6 +334,11 @@ def test_the_method_follows_the_circuit() -> None:
     assert chosen(ghz(40), noisy=True) == "matrix_product_state"
 
 
+def test_many_shots_go_to_the_state_that_is_sampled_fastest() -> None:
+    assert chosen(brickwork(22, 10), noisy=False) == "matrix_product_state"
+    assert chosen(brickwork(16, 10), noisy=False, shots=100_000) == "statevector"
+
+
 @pytest.mark.parametrize(
     ("angle", "one"), [(0.0, 0), (math.pi, 64), (-math.pi, 64), (2 * math.pi, 0), (3 * math.pi, 64)]
 )
