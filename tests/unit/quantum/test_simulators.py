@@ -335,8 +335,11 @@ def test_the_method_follows_the_circuit() -> None:
 
 
 def test_many_shots_go_to_the_state_that_is_sampled_fastest() -> None:
-    assert chosen(brickwork(22, 10), noisy=False) == "matrix_product_state"
-    assert chosen(brickwork(16, 10), noisy=False, shots=100_000) == "statevector"
+    rotations = [gate("RY", q, theta=0.3) for q in range(16)]
+    layers = [[*rotations, *(gate("CZ", q, q + 1) for q in range(layer % 2, 15, 2))] for layer in range(10)]
+    definition = of(16, *(each for layer in layers for each in layer))
+    assert chosen(definition, noisy=False, shots=100) == "matrix_product_state"
+    assert chosen(definition, noisy=False, shots=100_000) == "statevector"
 
 
 @pytest.mark.parametrize(
