@@ -17,7 +17,7 @@ class Credentials(Model):
         totp_step: the time step of the last code that was taken; no code of it or before is taken again.
         recovery_codes: hashes of those that are left.
         identity: where the link to the identity provider's account lies, if there is one.
-        version: counts the changes, so that of two at once only one happens.
+        version: counts the changes, from 1, so that of two at once only one happens.
     """
 
     organization_id: str
@@ -52,14 +52,16 @@ class CredentialStore:
         made = Credentials(organization_id=organization_id, user_id=user_id, password_hash=password_hash)
         return Put(Item(place(organization_id, user_id), made.model_dump(mode="json")), (Absent(),))
 
-    def change(self, known: Credentials, **fields: Any) -> Update:
+    def none(self, organization_id: str, user_id: str) -> Credentials:
+        """Give the credentials of a user who has none yet; `change` makes them."""
+        return Credentials(organization_id=organization_id, user_id=user_id, version=0)
+
+    def change(self, known: Credentials, **fields: Any) -> Put | Update:
         """Make the write that changes some fields, if nobody changed any since `known` was read."""
-        return Update(
-            place(known.organization_id, known.user_id),
-            set=fields,
-            add={"version": 1},
-            when=(Equals("version", known.version),),
-        )
+        whose = place(known.organization_id, known.user_id)
+        if known.version == 0:
+            return Put(Item(whose, {**known.model_dump(mode="json"), **fields, "version": 1}), (Absent(),))
+        return Update(whose, set=fields, add={"version": 1}, when=(Equals("version", known.version),))
 
     def removal(self, organization_id: str, user_id: str) -> list[Write]:
         """Make the writes that take a user's credentials away, and the link to an identity provider."""

@@ -1,42 +1,23 @@
 """Signs people in: what RFC 6749 calls grants, each answered with an access token and a refresh token."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, Origin, User
 from ketbase.audit.lines import line, system_line
 from ketbase.auth import credentials as kept
 from ketbase.auth.credentials import Credentials, CredentialStore
+from ketbase.auth.decoys import NOBODY, decoy
 from ketbase.auth.passwords import LONGEST, Passwords
 from ketbase.auth.second_factor import SecondFactor
 from ketbase.auth.sessions import Opened, ReusedError, Session, Sessions
 from ketbase.auth.throttle import Throttle
 from ketbase.auth.tokens import AccessTokens
+from ketbase.auth.types import Grant, TokenRequest
 from ketbase.errors import ForbiddenError, InvalidError, UnauthenticatedError
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import Check, ConditionFailedError, Equals, Item, Key, Put, Records, Write
-from ketbase.types import Model
-
-_NOBODY = "nobody"
-_NOTED = timedelta(hours=1)
-
-
-class Grant(Model):
-    """What somebody gets who signed in (RFC 6749, section 5.1).
-
-    Attributes:
-        expires_in: for how long the access token is good, in seconds.
-        scope: what it may be used for, with blanks between.
-    """
-
-    access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
-    expires_in: int
-    refresh_token: str
-    scope: str
+from ketbase.ports.records import Check, ConditionFailedError, Equals, Records, Write
 
 
 class Grants:
@@ -64,6 +45,29 @@ class Grants:
         self._tokens = tokens
         self._throttle = throttle
 
+    def grant(self, asked: TokenRequest, origin: Origin) -> Grant:
+        """Answer a request for tokens.
+
+        Raises:
+            InvalidError: `INVALID_REQUEST`, `INVALID_GRANT` or `UNSUPPORTED_GRANT_TYPE`.
+            ForbiddenError: `MFA_REQUIRED`, the password is right.
+            EmptyBucketError: `RATE_LIMITED`.
+        """
+        email = (asked.email or asked.username).strip()
+        match asked.grant_type:
+            case "password" if email and asked.password:
+                return self.by_password(
+                    email, asked.password, origin, otp=asked.otp, recovery_code=asked.recovery_code
+                )
+            case "refresh_token" if asked.refresh_token:
+                return self.by_refresh_token(asked.refresh_token, origin)
+            case "password":
+                raise InvalidError("INVALID_REQUEST", "A password grant needs email and password.")
+            case "refresh_token":
+                raise InvalidError("INVALID_REQUEST", "A refresh_token grant needs refresh_token.")
+            case _:
+                raise InvalidError("UNSUPPORTED_GRANT_TYPE", "A grant_type is password or refresh_token.")
+
     def by_password(
         self, email: str, password: str, origin: Origin, *, otp: str = "", recovery_code: str = ""
     ) -> Grant:
@@ -80,9 +84,9 @@ class Grants:
         self._throttle.guess("sign-in", email, origin)
         user = self._accounts.user_by_email(email)
         if user is None:
-            self._accounts.user(_NOBODY, _NOBODY)
+            self._accounts.user(NOBODY, NOBODY)
         known = (
-            self._credentials.get(user.organization_id, user.id) if user else self._credentials.get("-", _NOBODY)
+            self._credentials.get(user.organization_id, user.id) if user else self._credentials.get(NOBODY, NOBODY)
         )
         # A longer one is nobody's, and hashing it would be a way to keep us busy.
         right = self._passwords.verify(known.password_hash if known else None, password[:LONGEST])
@@ -175,15 +179,9 @@ class Grants:
 
     def _refuse(self, user: User | None, email: str, reason: str, origin: Origin) -> None:
         """Note a refusal: in the log of the organisation, or, where there is no user, where nobody reads it."""
-        whose = user.organization_id if user else _NOBODY
-        told = system_line(
-            self._clock, whose, "session.refused", user.id if user else _NOBODY, origin, reason=reason
-        )
-        if user is None:
-            place = Key(f"nobody#{hashlib.sha256(email.casefold().encode()).hexdigest()}", "refused")
-            soon = int((self._clock.now() + _NOTED).timestamp())
-            told = Put(Item(place, told.item.values, expires_at=soon))
-        self._records.write(told)
+        whose, whom = (user.organization_id, user.id) if user else (NOBODY, NOBODY)
+        told = system_line(self._clock, whose, "session.refused", whom, origin, reason=reason)
+        self._records.write(told if user else decoy(self._clock, told, email))
 
 
 def _caller(user: User, session: Session, origin: Origin) -> Caller:

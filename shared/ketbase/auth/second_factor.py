@@ -1,4 +1,4 @@
-"""The second factor: six digits that change every thirty seconds (RFC 6238), and recovery codes without a device."""
+"""The second factor: six digits that change every thirty seconds (RFC 6238), or else a recovery code."""
 
 import base64
 import hashlib

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ketbase.accounts.erasure import Erasure
     from ketbase.accounts.first_owner import FirstOwner
     from ketbase.accounts.invitations import Invitations
+    from ketbase.accounts.invitationstore import InvitationStore
     from ketbase.accounts.issuing import KeyIssuer
+    from ketbase.accounts.joining import Joining
     from ketbase.accounts.keys import Keys
     from ketbase.accounts.keystore import KeyStore
     from ketbase.accounts.organizations import Organizations
@@ -35,9 +37,15 @@ if TYPE_CHECKING:
     from ketbase.auth.admission import Admission
     from ketbase.auth.buckets import Buckets
     from ketbase.auth.credentials import CredentialStore
+    from ketbase.auth.grants import Grants
+    from ketbase.auth.mfa import Mfa
+    from ketbase.auth.own_sessions import OwnSessions
+    from ketbase.auth.password_changes import PasswordChanges
     from ketbase.auth.passwords import Passwords
+    from ketbase.auth.second_factor import SecondFactor
     from ketbase.auth.sessions import Sessions
     from ketbase.auth.signing_keys import SigningKeys
+    from ketbase.auth.throttle import Throttle
     from ketbase.auth.tokens import AccessTokens
     from ketbase.backends.service import Backends
     from ketbase.circuits.service import Circuits
@@ -295,8 +303,15 @@ def organizations() -> Organizations:
     """The organisations."""
     from ketbase.accounts.organizations import Organizations
 
-    most = settings().max_concurrent_jobs
-    return Organizations(records(), account_store(), key_store(), vault, clock(), most_concurrent_jobs=most)
+    return Organizations(
+        records(),
+        account_store(),
+        key_store(),
+        vault,
+        clock(),
+        most_concurrent_jobs=settings().max_concurrent_jobs,
+        webhook_hosts=webhook_hosts(),
+    )
 
 
 @functools.cache
@@ -311,24 +326,31 @@ def users() -> Users:
 def invitations() -> Invitations:
     """The invitations."""
     from ketbase.accounts.invitations import Invitations
+
+    address = settings().public_url.rstrip("/")
+    return Invitations(records(), account_store(), invitation_store(), clock(), public_url=address)
+
+
+@functools.cache
+def invitation_store() -> InvitationStore:
+    """Where invitations lie."""
     from ketbase.accounts.invitationstore import InvitationStore
 
-    return Invitations(
-        records(),
-        account_store(),
-        InvitationStore(records()),
-        credentials(),
-        passwords,
-        clock(),
-        public_url=settings().public_url.rstrip("/"),
-    )
+    return InvitationStore(records())
+
+
+@functools.cache
+def joining() -> Joining:
+    """What lets in whoever was invited."""
+    from ketbase.accounts.joining import Joining
+
+    return Joining(records(), account_store(), invitation_store(), credentials(), passwords(), clock())
 
 
 @functools.cache
 def erasure() -> Erasure:
     """What erases deleted organisations."""
     from ketbase.accounts.erasure import Erasure
-    from ketbase.accounts.invitationstore import InvitationStore
     from ketbase.circuits.store import CircuitStore
 
     return Erasure(
@@ -336,7 +358,7 @@ def erasure() -> Erasure:
         blobs(),
         account_store(),
         key_store(),
-        InvitationStore(records()),
+        invitation_store(),
         credentials(),
         CircuitStore(records(), blobs()),
         job_store(),
@@ -577,6 +599,73 @@ def job_purge() -> JobPurge:
     from ketbase.jobs.purge import JobPurge
 
     return JobPurge(records(), clock(), keep=timedelta(days=settings().result_days))
+
+
+@functools.cache
+def second_factor() -> SecondFactor:
+    """What makes and checks second factors."""
+    from ketbase.auth.second_factor import SecondFactor
+
+    return SecondFactor(vault)
+
+
+@functools.cache
+def throttle() -> Throttle:
+    """What slows down who guesses."""
+    from ketbase.auth.throttle import Throttle
+
+    return Throttle(buckets(), settings().sign_in_tries)
+
+
+@functools.cache
+def grants() -> Grants:
+    """Signing in."""
+    from ketbase.auth.grants import Grants
+
+    return Grants(
+        records(),
+        clock(),
+        account_store(),
+        credentials(),
+        passwords(),
+        second_factor(),
+        sessions(),
+        access_tokens(),
+        throttle(),
+    )
+
+
+@functools.cache
+def own_sessions() -> OwnSessions:
+    """The sessions of whoever asks."""
+    from ketbase.auth.own_sessions import OwnSessions
+
+    return OwnSessions(sessions(), access_tokens(), clock())
+
+
+@functools.cache
+def mfa() -> Mfa:
+    """The second factor of whoever asks."""
+    from ketbase.auth.mfa import Mfa
+
+    return Mfa(records(), clock(), account_store(), credentials(), passwords(), second_factor(), throttle())
+
+
+@functools.cache
+def password_changes() -> PasswordChanges:
+    """Changes of passwords."""
+    from ketbase.auth.password_changes import PasswordChanges
+
+    return PasswordChanges(
+        records(),
+        clock(),
+        account_store(),
+        credentials(),
+        passwords(),
+        sessions(),
+        throttle(),
+        public_url=settings().public_url.rstrip("/"),
+    )
 
 
 # --- The process ---

@@ -1,0 +1,164 @@
+"""Changes passwords: by who knows the old one, and by who can read the mail of the account."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from pydantic import Field
+
+from ketbase.accounts.store import AccountStore
+from ketbase.accounts.types import Caller, Origin, User
+from ketbase.audit.lines import line, system_line
+from ketbase.auth.credentials import Credentials, CredentialStore
+from ketbase.auth.decoys import NOBODY, decoy
+from ketbase.auth.passwords import LONGEST, Passwords, check_strength
+from ketbase.auth.sessions import Sessions
+from ketbase.auth.throttle import Throttle
+from ketbase.errors import ConflictError, InvalidError, RateLimitedError
+from ketbase.notices.outbox import notice
+from ketbase.ports.clock import Clock
+from ketbase.ports.records import ConditionFailedError, Delete, Item, Key, Present, Put, Records, Write
+from ketbase.types import Model
+
+RESET_LIFETIME = timedelta(hours=1)
+_LONGEST_ADDRESS = 254
+_LONGEST_TOKEN = 128
+_TOKEN_BYTES = 32
+
+
+class ChangePassword(Model):
+    """The old password and the new one."""
+
+    old_password: str = Field(max_length=LONGEST)
+    new_password: str
+
+
+class ForgotPassword(Model):
+    """Whose password is lost."""
+
+    email: str = Field(min_length=3, max_length=_LONGEST_ADDRESS)
+
+
+class ResetPassword(Model):
+    """The token from the mail, and the new password."""
+
+    token: str = Field(min_length=1, max_length=_LONGEST_TOKEN)
+    new_password: str
+
+
+class PasswordChanges:
+    """Changes passwords; each change ends the sessions that were opened with the old one."""
+
+    def __init__(
+        self,
+        records: Records,
+        clock: Clock,
+        accounts: AccountStore,
+        credentials: CredentialStore,
+        passwords: Passwords,
+        sessions: Sessions,
+        throttle: Throttle,
+        *,
+        public_url: str,
+    ):
+        self._records = records
+        self._clock = clock
+        self._accounts = accounts
+        self._credentials = credentials
+        self._passwords = passwords
+        self._sessions = sessions
+        self._throttle = throttle
+        self._public_url = public_url
+
+    def change(self, caller: Caller, body: ChangePassword) -> None:
+        """Change the caller's password, and end their other sessions.
+
+        Raises:
+            InvalidError: `WRONG_PASSWORD` or `WEAK_PASSWORD`.
+            EmptyBucketError: `RATE_LIMITED`.
+        """
+        user = self._accounts.user(caller.organization_id, caller.user_id)
+        known = self._credentials.get(caller.organization_id, caller.user_id)
+        self._throttle.guess("password", caller.user_id)
+        if user is None or known is None or not self._passwords.verify(known.password_hash, body.old_password):
+            raise InvalidError("WRONG_PASSWORD", "The old password is wrong.", field="old_password")
+        told = line(self._clock, caller, "password.changed", caller.user_id, method="old password")
+        self._set(user, known, body.new_password, told)
+        self._sessions.end_all(user.id, spare=caller.credential_id)
+
+    def forget(self, body: ForgotPassword, origin: Origin) -> None:
+        """Send a mail with which the password can be set anew, if there is a user with this address.
+
+        Nothing that the caller sees tells whether there is, or whether there were too many requests.
+        """
+        try:
+            self._throttle.guess("reset", body.email, origin)
+        except RateLimitedError:
+            return
+        user = self._accounts.user_by_email(body.email)
+        if user is None:
+            self._accounts.user(NOBODY, NOBODY)
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        soon = int((self._clock.now() + RESET_LIFETIME).timestamp())
+        organization, whom = (user.organization_id, user.id) if user else ("", "")
+        # Without a user this lies there too, and can do nothing.
+        kept = Item(_place(token), {"organization_id": organization, "user_id": whom}, expires_at=soon)
+        text = _MAIL.format(name=user.name if user else "", url=self._public_url, token=token)
+        about = f"password reset {kept.key.partition}"
+        mail = notice(self._clock, organization, "email", body.email, "Set a new password", text, about=about)
+        told = system_line(self._clock, organization, "password.reset_requested", whom, origin)
+        told_and_sent = [told, mail] if user else [decoy(self._clock, each, body.email) for each in (told, mail)]
+        self._records.write(Put(kept), *told_and_sent)
+
+    def reset(self, body: ResetPassword, origin: Origin) -> None:
+        """Set a password with a token from a mail, once, and end all sessions.
+
+        Raises:
+            InvalidError: `INVALID_RESET_TOKEN` or `WEAK_PASSWORD`.
+        """
+        item = self._records.get(_place(body.token))
+        user = self._accounts.user(item.values["organization_id"], item.values["user_id"]) if item else None
+        if user is None:
+            raise _over()
+        known = self._credentials.get(user.organization_id, user.id)
+        if known is None:
+            known = self._credentials.none(user.organization_id, user.id)
+        told = system_line(self._clock, user.organization_id, "password.changed", user.id, origin, method="mail")
+        try:
+            self._set(user, known, body.new_password, Delete(_place(body.token), (Present(),)), told)
+        except ConflictError as problem:
+            if self._records.get(_place(body.token)) is None:
+                raise _over() from problem
+            raise
+        self._sessions.end_all(user.id)
+
+    def _set(self, user: User, known: Credentials, password: str, *beside: Write) -> None:
+        check_strength(password, user.email or "")
+        try:
+            self._records.write(
+                self._credentials.change(known, password_hash=self._passwords.hash(password)), *beside
+            )
+        except ConditionFailedError as problem:
+            raise ConflictError("CREDENTIALS_CHANGED", "The credentials were just changed; try again.") from problem
+
+
+_MAIL = """Hello {name},
+
+somebody, probably you, asked to set a new password for your Ketbase account at {url}.
+
+Within one hour, send this token with the new password to {url}/v1/auth/password/reset:
+
+{token}
+
+If it was not you, ignore this mail; your password stays as it is.
+"""
+
+
+def _place(token: str) -> Key:
+    return Key(f"reset#{hashlib.sha256(token.encode()).hexdigest()}", "reset")
+
+
+def _over() -> InvalidError:
+    return InvalidError(
+        "INVALID_RESET_TOKEN", "This token is not known, was used, or is over; ask for another.", field="token"
+    )
