@@ -335,9 +335,9 @@ def test_the_method_follows_the_circuit() -> None:
 
 
 def test_many_shots_go_to_the_state_that_is_sampled_fastest() -> None:
-    rotations = [gate("RY", q, theta=0.3) for q in range(16)]
-    layers = [[*rotations, *(gate("CZ", q, q + 1) for q in range(layer % 2, 15, 2))] for layer in range(10)]
-    definition = of(16, *(each for layer in layers for each in layer))
+    rotations = [gate("RY", q, theta=0.3) for q in range(20)]
+    layers = [[*rotations, *(gate("CZ", q, q + 1) for q in range(layer % 2, 19, 2))] for layer in range(10)]
+    definition = of(20, *(each for layer in layers for each in layer))
     assert chosen(definition, noisy=False, shots=100) == "matrix_product_state"
     assert chosen(definition, noisy=False, shots=100_000) == "statevector"
 
