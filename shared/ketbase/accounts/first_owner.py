@@ -1,7 +1,7 @@
 """Lets the first owner, who begins with an API key only, sign in."""
 
 from ketbase.accounts import layout
-from ketbase.accounts.signup import email_in_use
+from ketbase.accounts.rules import email_in_use
 from ketbase.accounts.store import AccountStore
 from ketbase.audit.lines import system_line
 from ketbase.auth.credentials import CredentialStore

@@ -1,5 +1,6 @@
 """Shows an organisation to its members, changes its settings, and deletes it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ketbase.accounts.keystore import KeyStore
@@ -10,6 +11,7 @@ from ketbase.accounts.views import Farewell, OrganizationView, shown_settings
 from ketbase.audit.lines import line
 from ketbase.backends.catalog import backends
 from ketbase.errors import ConflictError, InvalidError, NotFoundError
+from ketbase.notices.webhooks import check_webhook
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Records
 from ketbase.vault import Vault
@@ -25,18 +27,30 @@ class Organizations:
         records: Records,
         store: AccountStore,
         keys: KeyStore,
-        vault: Vault,
+        vault: Callable[[], Vault],
         clock: Clock,
         *,
         most_concurrent_jobs: int,
+        webhook_hosts: tuple[str, ...],
     ):
-        """Wire it; `most_concurrent_jobs` is what the installation allows one organisation."""
+        """Wire it.
+
+        Args:
+            records: the store that all writes go to.
+            store: organisations and users.
+            keys: the API keys.
+            vault: asked for where there is something to seal.
+            clock: the time.
+            most_concurrent_jobs: what the installation allows one organisation.
+            webhook_hosts: what webhooks may call.
+        """
         self._records = records
         self._store = store
         self._keys = keys
         self._vault = vault
         self._clock = clock
         self._most_concurrent_jobs = most_concurrent_jobs
+        self._webhook_hosts = webhook_hosts
 
     def get(self, caller: Caller) -> OrganizationView:
         """Show the caller's organisation.
@@ -50,14 +64,14 @@ class Organizations:
         """Change the name or some settings.
 
         Raises:
-            InvalidError: `TOO_MANY_CONCURRENT_JOBS` for the installation, or `UNKNOWN_BACKEND`.
+            InvalidError: `TOO_MANY_CONCURRENT_JOBS` for the installation, `UNKNOWN_BACKEND` or `INVALID_WEBHOOK`.
             NotFoundError: `ORGANIZATION_NOT_FOUND`.
             ConflictError: `ORGANIZATION_BUSY`, others changed it at the same moment, again and again.
         """
         self._refuse(body.settings)
         given = {name: getattr(body.settings, name) for name in body.settings.model_fields_set}
         if given.get("slack_webhook"):
-            given["slack_webhook"] = self._vault.seal(given["slack_webhook"])
+            given["slack_webhook"] = self._vault().seal(given["slack_webhook"])
         for _ in range(_TRIES):
             kept = self._kept(caller)
             before = kept.organization
@@ -149,6 +163,8 @@ class Organizations:
         unknown = sorted(set(settings.allowed_backends or ()) - set(backends()))
         if unknown:
             raise unknown_backend(unknown, "settings.allowed_backends")
+        if settings.slack_webhook is not None:
+            check_webhook(settings.slack_webhook, self._webhook_hosts)
 
     def _changes(self, before: Organization, after: Organization) -> dict[str, Any]:
         """Name what differs, as it was and as it is; of a webhook only whether there is one."""

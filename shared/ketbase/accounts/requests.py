@@ -40,7 +40,7 @@ class UpdateSettings(Model):
     max_concurrent_jobs: Annotated[int, Field(ge=1)] | None = None
     allowed_backends: Annotated[tuple[Backend, ...], Field(max_length=1_000)] | None = None
     enable_hardware: bool = False
-    slack_webhook: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2_000)] | None = None
+    slack_webhook: Annotated[str, StringConstraints(max_length=2_000)] | None = None
 
 
 class UpdateOrganization(Model):

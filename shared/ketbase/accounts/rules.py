@@ -1,4 +1,4 @@
-"""Who may do what to whom within an organisation."""
+"""Who may do what to whom: roles, the last owner, and whose an address is."""
 
 from ketbase.accounts.roles import Role
 from ketbase.accounts.types import Caller, User
@@ -47,3 +47,10 @@ def refuse_last_owner(user: User, owners: int) -> None:
             "This is the organisation's last owner; make somebody else an owner first, or delete the organisation.",
             user_id=user.id,
         )
+
+
+def email_in_use() -> ConflictError:
+    """Say that an address belongs to somebody already."""
+    return ConflictError(
+        "EMAIL_IN_USE", "This address has an account already; sign in, or use another one.", field="email"
+    )

@@ -4,6 +4,7 @@ from typing import Final
 
 from ketbase.accounts.requests import SignUp
 from ketbase.accounts.roles import Role
+from ketbase.accounts.rules import email_in_use
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Organization, Origin, User
 from ketbase.accounts.views import OrganizationView, SignedUp, UserView
@@ -11,7 +12,7 @@ from ketbase.audit.lines import system_line
 from ketbase.auth.buckets import Buckets, Rate
 from ketbase.auth.credentials import CredentialStore
 from ketbase.auth.passwords import Passwords, check_strength
-from ketbase.errors import ConflictError, ForbiddenError
+from ketbase.errors import ForbiddenError
 from ketbase.ids import new_id
 from ketbase.notices.outbox import notice
 from ketbase.ports.clock import Clock
@@ -100,10 +101,3 @@ class SignUps:
             raise email_in_use() from problem
         shown = OrganizationView.of(organization, 1, self._most_concurrent_jobs)
         return SignedUp(organization=shown, user=UserView(**dict(owner)))
-
-
-def email_in_use() -> ConflictError:
-    """Say that an address belongs to somebody already."""
-    return ConflictError(
-        "EMAIL_IN_USE", "This address has an account already; sign in, or use another one.", field="email"
-    )
