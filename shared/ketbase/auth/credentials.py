@@ -76,11 +76,14 @@ class CredentialStore:
         item = self._records.get(Key(_identity(issuer, subject), "identity"))
         return None if item is None else (item.values["organization_id"], item.values["user_id"])
 
-    def link(self, known: Credentials, issuer: str, subject: str) -> list[Write]:
-        """Make the writes that tie an account elsewhere to a user; a link to a user who is gone is replaced."""
+    def link(self, known: Credentials, issuer: str, subject: str) -> tuple[Put, dict[str, Any]]:
+        """Make the write that ties an account elsewhere to a user, and the fields of their credentials to change.
+
+        A link to a user who is gone is replaced.
+        """
         identity = _identity(issuer, subject)
         values = {"organization_id": known.organization_id, "user_id": known.user_id}
-        return [Put(Item(Key(identity, "identity"), values)), self.change(known, identity=identity)]
+        return Put(Item(Key(identity, "identity"), values)), {"identity": identity}
 
 
 def _identity(issuer: str, subject: str) -> str:

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from ketbase.auth.buckets import Buckets
     from ketbase.auth.credentials import CredentialStore
     from ketbase.auth.grants import Grants
+    from ketbase.auth.key_rotation import KeyRotation
     from ketbase.auth.mfa import Mfa
+    from ketbase.auth.oidc import Oidc
     from ketbase.auth.own_sessions import OwnSessions
     from ketbase.auth.password_changes import PasswordChanges
     from ketbase.auth.passwords import Passwords
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from ketbase.ports.blobs import Blobs
     from ketbase.ports.clock import Clock
     from ketbase.ports.doorbell import Doorbell
+    from ketbase.ports.identity import IdentityProvider
     from ketbase.ports.mail import Mail
     from ketbase.ports.quantum import CircuitLanguage, QuantumProvider
     from ketbase.ports.records import Records
@@ -666,6 +669,39 @@ def password_changes() -> PasswordChanges:
         throttle(),
         public_url=settings().public_url.rstrip("/"),
     )
+
+
+@functools.cache
+def key_rotation() -> KeyRotation:
+    """What lets new keys sign access tokens."""
+    from ketbase.auth.key_rotation import KeyRotation
+
+    return KeyRotation(signing_keys(), clock())
+
+
+@functools.cache
+def identity_provider() -> IdentityProvider | None:
+    """The identity provider that the settings name, if they name one."""
+    chosen = settings()
+    if not chosen.oidc_issuer:
+        return None
+    from ketbase.adapters.identity.oidc import OpenIdProvider
+
+    return OpenIdProvider(
+        clock(),
+        issuer=chosen.oidc_issuer,
+        client_id=chosen.oidc_client_id,
+        client_secret=_secret(chosen.oidc_client_secret),
+        redirect_uri=f"{chosen.public_url.rstrip('/')}/v1/auth/oidc/callback",
+    )
+
+
+@functools.cache
+def oidc() -> Oidc:
+    """Signing in with an account elsewhere."""
+    from ketbase.auth.oidc import Oidc
+
+    return Oidc(records(), clock(), identity_provider, account_store(), credentials(), grants())
 
 
 # --- The process ---
