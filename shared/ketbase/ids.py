@@ -2,7 +2,10 @@
 
 from datetime import datetime
 
-from ulid import ULID
+from ulid import ULID, ULIDGenerator
+
+# Of its own: ids of one millisecond count up, until one of another millisecond comes between.
+_at_moments = ULIDGenerator()
 
 
 def new_id(prefix: str, moment: datetime | None = None) -> str:
@@ -13,4 +16,4 @@ def new_id(prefix: str, moment: datetime | None = None) -> str:
     Its 80 random bits come from the operating system when it is made, so that two processes restored from one
     snapshot do not repeat each other.
     """
-    return f"{prefix}_{ULID() if moment is None else ULID.from_datetime(moment)}"
+    return f"{prefix}_{ULID() if moment is None else _at_moments.generate(moment)}"

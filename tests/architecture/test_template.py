@@ -266,3 +266,37 @@ def test_buckets_are_closed_encrypted_and_speak_tls_only() -> None:
             if statement["Effect"] == "Deny"
         ]
         assert denied[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_what_is_forgotten_by_its_age_is_what_the_settings_say() -> None:
+    from ketbase.runtime.settings import Settings
+
+    rules = {rule["Id"]: rule for rule in RESOURCES["DataBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]}
+    variables = template()["Globals"]["Function"]["Environment"]["Variables"]
+    for prefix, field, parameter in (("jobs/", "result_days", "ResultDays"), ("audit/", "audit_days", "AuditDays")):
+        rule = rules[f"forget-{prefix.strip('/')}"]
+        assert (rule["Prefix"], rule["ExpirationInDays"]) == (prefix, {"Ref": parameter})
+        assert variables[f"KETBASE_{field.upper()}"] == {"Ref": parameter}
+        assert template()["Parameters"][parameter]["Default"] == Settings.model_fields[field].default
+
+
+# --- Browsers ---
+
+
+def test_the_gateway_grants_pages_what_the_application_grants(translated: dict[str, Any]) -> None:
+    from ketbase.runtime import headers
+
+    (api,) = (r for r in translated["Resources"].values() if r["Type"] == "AWS::ApiGatewayV2::Api")
+    condition, granted, otherwise = api["Properties"]["Body"]["x-amazon-apigateway-cors"]["Fn::If"]
+    assert (condition, otherwise) == ("HasCors", {"Ref": "AWS::NoValue"})
+    assert granted.pop("allowOrigins") == ""  # the parameter's default
+    assert granted == {
+        "allowCredentials": True,
+        "allowMethods": list(headers.CORS_METHODS),
+        "allowHeaders": list(headers.CORS_ALLOWED),
+        "exposeHeaders": list(headers.CORS_EXPOSED),
+        "maxAge": headers.CORS_MAX_AGE_S,
+    }
+    assert template()["Globals"]["Function"]["Environment"]["Variables"]["KETBASE_CORS_ORIGINS"] == {
+        "Fn::Join": [",", {"Ref": "CorsOrigins"}]
+    }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from ketbase.accounts.types import Caller
+from ketbase.audit.lines import line
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import (
     MAX_PARAMETER_BYTES,
@@ -61,7 +62,8 @@ class Circuits:
             circuit_definition=definition,
             source_qasm=body.qasm,
         )
-        self._store.add(caller.organization_id, circuit)
+        told = line(self._clock, caller, "circuit.created", circuit.id, name=circuit.name)
+        self._store.add(caller.organization_id, circuit, told)
         return circuit
 
     def get(self, caller: Caller, circuit_id: str) -> Circuit:
@@ -92,7 +94,8 @@ class Circuits:
         for _ in range(_TRIES):
             before = self._summary(caller, circuit_id)
             after = before.model_copy(update={**changes, "updated_at": self._clock.now()})
-            if self._store.replace(caller.organization_id, before, after):
+            told = line(self._clock, caller, "circuit.updated", circuit_id, fields=sorted(changes))
+            if self._store.replace(caller.organization_id, before, after, told):
                 return after
         raise _busy(circuit_id)
 
@@ -104,7 +107,9 @@ class Circuits:
             ConflictError: `CIRCUIT_BUSY`.
         """
         for _ in range(_TRIES):
-            if self._store.remove(caller.organization_id, self._summary(caller, circuit_id)):
+            circuit = self._summary(caller, circuit_id)
+            told = line(self._clock, caller, "circuit.deleted", circuit_id, name=circuit.name)
+            if self._store.remove(caller.organization_id, circuit, told):
                 return
         raise _busy(circuit_id)
 

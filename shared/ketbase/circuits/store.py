@@ -39,8 +39,10 @@ class CircuitStore:
         self._records = records
         self._blobs = blobs
 
-    def add(self, organization_id: str, circuit: Circuit) -> None:
+    def add(self, organization_id: str, circuit: Circuit, *beside: Write) -> None:
         """Keep a new circuit: the definition first, so that a circuit that can be listed can be read.
+
+        `beside` is written in the same transaction.
 
         Raises:
             InvalidCircuitError: `CIRCUIT_TOO_LARGE`, it could not be given back in one answer.
@@ -59,6 +61,7 @@ class CircuitStore:
             Put(Item(_place(organization_id, circuit.id), _values(circuit, version=1)), (Absent(),)),
             Update(_tally(organization_id), add={"circuits": 1}),
             *(Put(_tag_item(organization_id, tag, circuit.id)) for tag in circuit.metadata.tags),
+            *beside,
         )
 
     def summary(self, organization_id: str, circuit_id: str) -> CircuitSummary | None:
@@ -79,8 +82,8 @@ class CircuitStore:
         stored = StoredDefinition.model_validate_json(blob)
         return Circuit(**dict(_summary(item)), circuit_definition=stored.definition, source_qasm=stored.source_qasm)
 
-    def replace(self, organization_id: str, before: CircuitSummary, after: CircuitSummary) -> bool:
-        """Write a changed summary over the one that was read; `False` if somebody was quicker."""
+    def replace(self, organization_id: str, before: CircuitSummary, after: CircuitSummary, *beside: Write) -> bool:
+        """Write a changed summary over the one that was read, and `beside`; `False` if somebody was quicker."""
         old, new = set(before.metadata.tags), set(after.metadata.tags)
         return self._write_if_unchanged(
             organization_id,
@@ -92,11 +95,12 @@ class CircuitStore:
                 ),
                 *(Delete(_tag_place(organization_id, tag, after.id)) for tag in sorted(old - new)),
                 *(Put(_tag_item(organization_id, tag, after.id)) for tag in sorted(new - old)),
+                *beside,
             ],
         )
 
-    def remove(self, organization_id: str, circuit: CircuitSummary) -> bool:
-        """Take a circuit away; `False` if somebody changed or removed it meanwhile."""
+    def remove(self, organization_id: str, circuit: CircuitSummary, *beside: Write) -> bool:
+        """Take a circuit away, and write `beside`; `False` if somebody changed or removed it meanwhile."""
         removed = self._write_if_unchanged(
             organization_id,
             circuit,
@@ -104,6 +108,7 @@ class CircuitStore:
                 Delete(_place(organization_id, circuit.id), (Equals("version", version),)),
                 Update(_tally(organization_id), add={"circuits": -1}),
                 *(Delete(_tag_place(organization_id, tag, circuit.id)) for tag in circuit.metadata.tags),
+                *beside,
             ],
         )
         if removed:

@@ -14,7 +14,7 @@ from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Cancellation, Events, Job, JobStatus, LogLine, Logs, ResultLink
 from ketbase.money import Money
 from ketbase.paging import PageRequest, Slice, take
-from ketbase.ports.blobs import Blobs
+from ketbase.ports.blobs import BlobNotFoundError, Blobs
 from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.workflows import Workflows
@@ -118,7 +118,7 @@ class Jobs:
             wait_s: how long to wait for a job that is not over, in seconds.
 
         Raises:
-            NotFoundError: `JOB_NOT_FOUND`.
+            NotFoundError: `JOB_NOT_FOUND`, or `RESULT_EXPIRED`.
             ConflictError: `JOB_NOT_COMPLETED`; where the job failed, with its error.
         """
         job = self.get(caller, job_id)
@@ -139,7 +139,12 @@ class Jobs:
             link = self._blobs.link(key, _LINK_S)
             if link is not None:
                 return ResultLink(job_id=job.id, download_url=link, size_bytes=info.size, expires_in_s=_LINK_S)
-        return from_json(self._blobs.get(key))
+        try:
+            return from_json(self._blobs.get(key))
+        except BlobNotFoundError as problem:
+            raise NotFoundError(
+                "RESULT_EXPIRED", "The result was kept for a while after the job ended, and is gone.", job_id=job.id
+            ) from problem
 
     def _looks(self, seconds: float) -> Iterator[None]:
         """Pause and yield, in ever longer pauses, until `seconds` are over."""

@@ -10,7 +10,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ketbase.local.audit import app as audit
+
 app = typer.Typer(help="The serverless quantum backend.", no_args_is_help=True, add_completion=False)
+app.add_typer(audit, name="audit")
 _KEY_FILE = "first-owner.key"
 _BELL = (
     '{"name": "Bell", "n_qubits": 2, "gates": [{"type": "H", "targets": [0]}, {"type": "CNOT", "targets": [0, 1]}]}'

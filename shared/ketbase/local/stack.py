@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from ketbase.adapters.blobs.files import FileBlobs
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.adapters.workflows.local import LocalWorkflows
 from ketbase.local.metrics import PrometheusMeter
@@ -15,6 +16,7 @@ from ketbase.local.server import web_application
 from ketbase.local.template import Template
 from ketbase.local.workers import Workers
 from ketbase.runtime import observability, wiring
+from ketbase.runtime.settings import settings
 
 _LISTEN_S = 5.0
 _PURGE_EVERY_S = 3_600
@@ -84,9 +86,13 @@ class LocalStack:
 
 
 def _purge() -> None:
-    """Drop what is over, as DynamoDB and Step Functions do by themselves."""
-    records, journal = wiring.records(), wiring.workflows()
+    """Drop what is over, as DynamoDB, S3 and Step Functions do by themselves."""
+    records, journal, blobs = wiring.records(), wiring.workflows(), wiring.blobs()
+    now = wiring.clock().now()
     if isinstance(records, SqliteRecords):
         records.purge_expired()
     if isinstance(journal, LocalWorkflows):
-        journal.forget_ended(wiring.clock().now() - _KEEP_EXECUTIONS)
+        journal.forget_ended(now - _KEEP_EXECUTIONS)
+    if isinstance(blobs, FileBlobs):
+        blobs.forget("jobs/", now - timedelta(days=settings().result_days))
+        blobs.forget("audit/", now - timedelta(days=settings().audit_days))

@@ -1,6 +1,8 @@
 import pytest
 
 from ketbase.adapters.records.sqlite import SqliteRecords
+from ketbase.audit.service import Audit
+from ketbase.audit.types import AuditFilter
 from ketbase.circuits.service import Circuits, group_parameters
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit, InitialValues, UpdateCircuit
@@ -131,3 +133,14 @@ def test_a_circuit_that_no_answer_could_hold_is_refused(circuits, blobs):
         circuits.create(ALICE, body)
     assert refused.value.code == "CIRCUIT_TOO_LARGE"
     assert blobs.kept == {}
+
+
+def test_what_is_done_to_a_circuit_is_told_in_the_audit_log(circuits):
+    made = circuits.create(ALICE, bell())
+    circuits.update(ALICE, made.id, UpdateCircuit(name="other"))
+    circuits.delete(ALICE, made.id)
+    log = Audit(circuits._store._records).list(ALICE, AuditFilter(), PageRequest(descending=False))
+    assert [(line.action, line.target, line.actor_id) for line in log.items] == [
+        (action, made.id, ALICE.user_id) for action in ("circuit.created", "circuit.updated", "circuit.deleted")
+    ]
+    assert [line.details for line in log.items] == [{"name": "Bell"}, {"fields": ["name"]}, {"name": "other"}]

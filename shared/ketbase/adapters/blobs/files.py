@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from ketbase.adapters.blobs.keys import checked, is_key
@@ -96,6 +97,23 @@ class FileBlobs:
             if name.endswith(_BLOB)
         )
         return iter(sorted(key for key in found if key.startswith(prefix)))
+
+    def forget(self, prefix: str, before: datetime) -> int:
+        """Take away the blobs that begin with `prefix` and were last written before a moment.
+
+        Returns:
+            How many there were.
+        """
+        forgotten = 0
+        for key in self.keys(prefix):
+            path = self._path(key)
+            try:
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+                    forgotten += 1
+            except FileNotFoundError:
+                continue
+        return forgotten
 
     def link(self, key: str, seconds: int) -> str | None:  # noqa: ARG002
         """There is no address for a file of this machine."""
