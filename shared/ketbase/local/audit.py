@@ -1,10 +1,11 @@
 """`ketbase audit`: look after the audit logs, in the stores that the KETBASE_ settings name."""
 
+import functools
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ketbase.audit.types import Verification
 
@@ -33,16 +34,17 @@ def verify(
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         for organization_id in chosen:
             task = progress.add_task(organization_id, total=None)
-            seen = verifier.verify(
-                organization_id, lambda done, total, task=task: progress.update(task, completed=done, total=total)
-            )
+            seen = verifier.verify(organization_id, functools.partial(_show, progress, task))
             progress.remove_task(task)
             found = found or seen.finding is not None
-            progress.console.file.flush()
             print(_told(seen), flush=True)
     if not chosen:
         print("There are no sealed lines yet.")
     raise typer.Exit(1 if found else 0)
+
+
+def _show(progress: Progress, task: TaskID, done: int, total: int) -> None:
+    progress.update(task, completed=done, total=total)
 
 
 def _told(seen: Verification) -> str:
