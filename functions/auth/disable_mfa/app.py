@@ -1,0 +1,18 @@
+"""DELETE /v1/auth/mfa: turn the second factor off."""
+
+from fastapi import APIRouter
+
+from ketbase.auth.mfa import DisableFactor
+from ketbase.runtime.http import Caller, lambda_handler, session_only
+from ketbase.runtime.wiring import mfa
+
+router = APIRouter(tags=["auth"])
+
+
+@router.delete("/v1/auth/mfa", status_code=204)
+def disable_mfa(body: DisableFactor, caller: Caller = session_only()) -> None:
+    """Turn the second factor off, with a code of it, a recovery code, or the password."""
+    mfa().disable(caller, body)
+
+
+handler = lambda_handler(router)
