@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.e2e.circuits import ghz_json
-from tests.e2e.stack import KEY, Stack, running_stack
+from tests.e2e.stack import Stack, running_stack
 
 JOBS = 60
 SHOTS = 1_024
@@ -97,16 +97,16 @@ def load(stack: Stack, circuit_id: str) -> None:
     for column in ("route", "requests/s", "p50 ms", "p95 ms", "p99 ms", "failures"):
         table.add_column(column, justify="left" if column == "route" else "right")
     for user, route in (("Reader", "GET /v1/circuits/{id}"), ("Writer", "POST /v1/circuits")):
-        figures = locust(stack.port, circuit_id, user)
+        figures = locust(stack, circuit_id, user)
         table.add_row(route, *figures)
     console.print(table)
 
 
-def locust(port: int, circuit_id: str, user: str) -> tuple[str, ...]:
+def locust(stack: Stack, circuit_id: str, user: str) -> tuple[str, ...]:
     command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("load.py")), user]
-    command += ["--headless", "--host", f"http://127.0.0.1:{port}", "-u", str(USERS), "-r", str(USERS)]
+    command += ["--headless", "--host", f"http://127.0.0.1:{stack.port}", "-u", str(USERS), "-r", str(USERS)]
     command += ["-t", f"{SECONDS}s", "--json", "--skip-log", "--exit-code-on-error", "0"]
-    environment = {**os.environ, "KETBASE_KEY": KEY, "KETBASE_CIRCUIT": circuit_id}
+    environment = {**os.environ, "KETBASE_KEY": stack.key, "KETBASE_CIRCUIT": circuit_id}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     (stats,) = json.loads(done.stdout)
     duration = stats["last_request_timestamp"] - stats["start_time"]

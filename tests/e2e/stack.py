@@ -13,7 +13,12 @@ from typing import Any
 
 import httpx2 as httpx
 
+from ketbase.accounts.roles import SCOPES
+
 KEY = "qsk_dev_000000000000000000000001"
+"""The first owner's."""
+RATE_LIMIT = 1_000_000
+"""Of the key that the tests use: they ask far more often than a user."""
 _START_S = 60.0
 
 
@@ -54,8 +59,10 @@ class User:
 class Stack(User):
     """One `ketbase up` on a port of its own; it can be killed and started again over the same data."""
 
-    def __init__(self, data: Path, workers: int = 2):
+    def __init__(self, data: Path, workers: int = 2, **settings: str):
         self.data = data
+        self.settings = settings
+        self.key: str | None = None
         self.workers = workers
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -69,7 +76,12 @@ class Stack(User):
         self.log = self.data.with_suffix(".log").open("ab")
         self._process = subprocess.Popen(
             command + options,
-            env={**os.environ, "KETBASE_BOOTSTRAP_KEY": KEY},
+            env={
+                **os.environ,
+                "KETBASE_BOOTSTRAP_KEY": KEY,
+                "KETBASE_MAX_KEY_RATE_LIMIT": str(RATE_LIMIT),
+                **self.settings,
+            },
             stdout=self.log,
             stderr=self.log,
             start_new_session=True,
@@ -78,6 +90,7 @@ class Stack(User):
         while time.monotonic() < deadline:
             try:
                 if self.client.get("/ready").status_code == 200:
+                    self._take_key()
                     return
             except httpx.TransportError:
                 pass
@@ -85,6 +98,15 @@ class Stack(User):
                 break
             time.sleep(0.05)
         raise AssertionError(f"the stack does not start:\n{self.log_text()[-3_000:]}")
+
+    def _take_key(self) -> None:
+        """Work with a key that may ask as often as it likes."""
+        if self.key is None:
+            body = {"name": "tests", "scopes": sorted(SCOPES), "rate_limit": RATE_LIMIT}
+            answer = self.client.post("/v1/api-keys", json=body)
+            assert answer.status_code == 201, answer.text
+            self.key = answer.json()["data"]["key"]
+        self.client.headers["X-API-Key"] = self.key
 
     def log_text(self) -> str:
         """What the server has printed so far."""
@@ -107,8 +129,8 @@ class Stack(User):
 
 
 @contextmanager
-def running_stack(data: Path, workers: int = 2) -> Iterator[Stack]:
-    stack = Stack(data, workers)
+def running_stack(data: Path, workers: int = 2, **settings: str) -> Iterator[Stack]:
+    stack = Stack(data, workers, **settings)
     try:
         stack.start()
         yield stack
