@@ -12,7 +12,12 @@ from unittest.mock import patch
 API_KEY = "qsk_dev_000000000000000000000001"
 NEEDED_STEPS = {1: 3, 2: None, 3: 0, 4: 1, 5: 2, 6: 0}
 """How many steps of its run each job has behind it; job 2 still waits."""
-_COUNTED = ("ketbase.accounts.service", "ketbase.circuits.service", "ketbase.run.service")
+EMAIL, PASSWORD = "owner@example.com", "correct horse battery"
+RESET_TOKEN = "reset-token-of-the-seed"
+OTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+SESSION = "session.token"
+"""The file, in the data folder, that holds the access token of the first owner's session."""
+_COUNTED = ("ketbase.accounts.service", "ketbase.auth.sessions", "ketbase.circuits.service", "ketbase.run.service")
 
 
 def main() -> None:
@@ -47,6 +52,24 @@ def main() -> None:
                 wiring.final_steps().collect,
             )[:steps]:
                 step(started.reference)
+        sign_in()
+
+
+def sign_in() -> None:
+    """Let the first owner sign in, forget their password, and begin to enrol a device."""
+    from ketbase.accounts.types import Origin
+    from ketbase.auth import password_changes
+    from ketbase.runtime import wiring
+    from ketbase.runtime.settings import settings
+
+    wiring.first_owner().sign_in_with(EMAIL, PASSWORD)
+    granted = wiring.grants().by_password(EMAIL, PASSWORD, Origin())
+    (settings().data / SESSION).write_text(granted.access_token)
+    with patch.object(password_changes.secrets, "token_urlsafe", lambda _: RESET_TOKEN):
+        wiring.password_changes().forget(password_changes.ForgotPassword(email=EMAIL), Origin())
+    owner = wiring.account_store().user_by_email(EMAIL)
+    known = wiring.credentials().get(owner.organization_id, owner.id)
+    wiring.records().write(wiring.credentials().change(known, totp_offered=wiring.vault().seal(OTP_SECRET)))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 
 from tests.functions.emulator import emulated
+from tests.functions.seed import OTP_SECRET, SESSION
 from tests.template import ROOT, Function, functions
 
 EMBEDDED = {
@@ -21,8 +23,10 @@ EMBEDDED = {
     "KETBASE_MAIL": "files",
     "KETBASE_DOORBELL": "local",
     "KETBASE_WORKFLOWS": "local",
+    "KETBASE_SECRET": "a secret for the sample events",
+    "KETBASE_PUBLIC_URL": "https://api.example.com",
 }
-"""Over the template's settings: the adapters that need a folder only."""
+"""Over the template's settings: the adapters that need a folder only, and what AWS would keep or know."""
 ORGANIZATION = "org_00000000000000000000000001"
 CIRCUIT = "circuit_00000000000000000000000001"
 
@@ -35,6 +39,9 @@ type Check = Callable[[Any], bool]
 
 # The status, and what the envelope's data must show.
 ROUTES: dict[str, tuple[int, Check]] = {
+    "auth/confirm_mfa": (200, lambda data: len(data["recovery_codes"]) == 10),
+    "auth/enrol_mfa": (201, lambda data: "</svg>" in data["qr_svg"]),
+    "auth/list_sessions": (200, lambda data: [each["current"] for each in data] == [True]),
     "backends/list": (200, lambda data: {"aer", "fake_fez"} <= {backend["id"] for backend in data}),
     "backends/status": (200, lambda data: "fake_fez" in json.dumps(data)),
     "circuits/create": (201, lambda data: data["n_qubits"] == 2),
@@ -49,10 +56,14 @@ ROUTES: dict[str, tuple[int, Check]] = {
     "jobs/logs": (200, lambda data: "Completed" in json.dumps(data)),
     "jobs/result": (200, lambda data: sum(data["counts"].values()) == 4_096),
     "ops/health": (200, lambda data: data["status"] == "ok"),
-    "organization/audit": (200, lambda data: [line["action"] for line in data] == ["circuit.created"] * 2),
+    "organization/audit": (
+        200,
+        lambda data: {"circuit.created", "session.created"} <= {line["action"] for line in data},
+    ),
     "ops/ready": (200, lambda data: data["status"] == "ready"),
 }
 STEPS: dict[str, Check] = {
+    "auth/rotate": lambda answer: answer == {"key_id": None},
     "jobs/dispatch": lambda answer: answer == {"started": [job(2)], "batchItemFailures": []},
     "ops/purge": lambda answer: answer == {"jobs": 0},
     "ops/seal": lambda answer: answer["lines"] > 0,
@@ -65,11 +76,27 @@ STEPS: dict[str, Check] = {
 }
 # Answers without an envelope.
 DOCUMENTS: dict[str, Check] = {
+    "auth/change_password": lambda body: body == "",
+    "auth/end_session": lambda body: body == "",
+    "auth/jwks": lambda body: "d" not in json.loads(body)["keys"][0],
+    "auth/reset_password": lambda body: body == "",
+    "auth/token": lambda body: json.loads(body)["token_type"] == "Bearer",
     "circuits/delete": lambda body: body == "",
     "circuits/diagram": lambda body: "</svg>" in body,
     "circuits/qasm": lambda body: body.startswith("OPENQASM 3"),
     "docs/openapi": lambda body: "/v1/circuits/{circuit_id}/run" in json.loads(body)["paths"],
     "docs/show": lambda body: "<html" in body.lower(),
+}
+# Answers with nothing in them, but a status.
+EMPTY: dict[str, int] = {
+    "auth/forgot_password": 202,
+    "auth/revoke": 200,
+}
+# What a function refuses in an installation as small as this one.
+REFUSALS: dict[str, tuple[int, str]] = {
+    "auth/disable_mfa": (409, "MFA_DISABLED"),
+    "auth/finish_oidc": (404, "OIDC_NOT_CONFIGURED"),
+    "auth/start_oidc": (404, "OIDC_NOT_CONFIGURED"),
 }
 
 
@@ -92,17 +119,28 @@ def each_function() -> list[Any]:
 def test_answers_its_sample_event(function: Function, seeded: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(seeded, data)
-    event = json.loads((ROOT / "events" / f"{function.folder}.json").read_text())
+    event = sample(function, data)
     settings = {**EMBEDDED, "KETBASE_DATA": str(data)}
     with emulated(function, settings, tmp_path) as emulator:
         answer = emulator.invoke(event)
         check(function, answer, emulator.logs)
 
 
+def sample(function: Function, data: Path) -> Any:
+    """Read a function's event, with what is good for a while only put in."""
+    text = (ROOT / "events" / f"{function.folder}.json").read_text()
+    text = text.replace("{session}", (data / SESSION).read_text())
+    return json.loads(text.replace("{otp}", pyotp.TOTP(OTP_SECRET).now()))
+
+
 def check(function: Function, answer: Any, logs: str) -> None:
     assert "errorType" not in answer, f"{answer}\n{logs}"
     if not function.routes:
         assert STEPS[function.folder](answer), f"{answer}\n{logs}"
+    elif function.folder in EMPTY:
+        assert (answer["statusCode"], answer["body"]) in [(EMPTY[function.folder], each) for each in ("", "null")]
+    elif function.folder in REFUSALS:
+        assert (answer["statusCode"], json.loads(answer["body"])["error"]["code"]) == REFUSALS[function.folder]
     elif function.folder in DOCUMENTS:
         assert answer["statusCode"] == (200 if answer["body"] else 204), f"{answer}\n{logs}"
         body = base64.b64decode(answer["body"]).decode() if answer["isBase64Encoded"] else answer["body"]

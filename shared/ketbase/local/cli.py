@@ -40,6 +40,7 @@ def up(
     os.environ["KETBASE_DATA"] = str(data.resolve())
     os.environ.setdefault("KETBASE_MAX_RUNNING_JOBS", str(workers))
     os.environ.setdefault("KETBASE_SWEEP_GRACE_S", "0")
+    os.environ.setdefault("KETBASE_PUBLIC_URL", f"http://{host}:{port}")
 
     with console.status("Loading the functions of template.yaml …"):
         import uvicorn

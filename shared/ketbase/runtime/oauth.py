@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ketbase.errors import InvalidError, KetbaseError
 from ketbase.ports.records import BusyError
+from ketbase.runtime.envelope import Failure
 from ketbase.runtime.errors import ErrorBody, describe, headers_of
 from ketbase.types import Model
 
@@ -29,6 +30,15 @@ class OAuthFailure(Model):
 
     error: str
     error_description: str
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "model": OAuthFailure | Failure,
+        "description": "What was wrong; a body that is not text has an envelope",
+    }
+}
+"""What to say in the OpenAPI document of such a route."""
 
 
 class OAuthRoute(APIRoute):

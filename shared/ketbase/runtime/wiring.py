@@ -544,7 +544,7 @@ def access_tokens() -> AccessTokens:
 
     chosen = settings()
     return AccessTokens(
-        signing_keys(), clock(), issuer=chosen.public_url.rstrip("/"), leeway_s=chosen.token_leeway_s
+        signing_keys(), clock(), issuer=chosen.public_url.rstrip("/") or "ketbase", leeway_s=chosen.token_leeway_s
     )
 
 
