@@ -60,7 +60,9 @@ class Quotes:
         self._compute_mb = compute_memory_mb
         self._control_mb = control_memory_mb
 
-    def run(self, circuit: Circuit | Shape, backend: BackendInfo, shots: int, budget_limit: Money | None = None) -> Quote:
+    def run(
+        self, circuit: Circuit | Shape, backend: BackendInfo, shots: int, budget_limit: Money | None = None
+    ) -> Quote:
         """Price a run of a circuit.
 
         Args:

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from ketbase.auth.tokens import AccessTokens
     from ketbase.backends.service import Backends
     from ketbase.circuits.service import Circuits
+    from ketbase.costs.alerts import Alerts
+    from ketbase.costs.budgets import Budgets
+    from ketbase.costs.comparison import Comparison
     from ketbase.costs.prices import Prices
     from ketbase.costs.quotes import Quotes
     from ketbase.jobs.dispatcher import Dispatcher
@@ -408,11 +411,38 @@ def prices() -> Prices:
 
 
 @functools.cache
+def alerts() -> Alerts:
+    """What watches the budgets."""
+    from ketbase.costs.alerts import Alerts
+
+    return Alerts(records(), ledger(), account_store(), clock())
+
+
+@functools.cache
+def budgets() -> Budgets:
+    """The budgets."""
+    from ketbase.costs.budgets import Budgets
+
+    return Budgets(
+        records(), ledger(), alerts(), account_store(), vault, clock(), webhook_hosts=webhook_hosts()
+    )
+
+
+@functools.cache
+def comparison() -> Comparison:
+    """What runs would cost, on several backends."""
+    from ketbase.costs.comparison import Comparison
+
+    return Comparison(circuits(), backends(), quotes(), ledger())
+
+
+@functools.cache
 def job_store() -> JobStore:
     """Where jobs lie."""
+    from ketbase.costs.observer import CostObserver
     from ketbase.jobs.store import JobStore
 
-    return JobStore(records(), clock(), ledger())
+    return JobStore(records(), clock(), ledger(), CostObserver(account_store(), alerts(), clock()))
 
 
 @functools.cache

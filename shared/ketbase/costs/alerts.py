@@ -1,0 +1,150 @@
+"""Tells people that a share of their budget is spent, once for each threshold, action and month."""
+
+import logging
+
+from ketbase.accounts.roles import Role
+from ketbase.accounts.store import AccountStore
+from ketbase.accounts.types import Organization
+from ketbase.audit.lines import system_line
+from ketbase.costs.months import month_before
+from ketbase.ledger.service import Ledger
+from ketbase.ledger.types import AlertAction, BudgetAlert, Standing
+from ketbase.money import Money
+from ketbase.notices.outbox import notice
+from ketbase.notices.types import Channel
+from ketbase.ports.clock import Clock
+from ketbase.ports.records import Absent, ConditionFailedError, Item, Key, Put, Records
+from ketbase.types import Moment, iso
+
+_LOG = logging.getLogger(__name__)
+
+_MOST_WATCHERS = 50
+"""How many are told; the claim and all notices of an alert go into one transaction."""
+
+_CONSEQUENCES: dict[AlertAction, str] = {
+    "email": "Jobs go on as before.",
+    "slack": "Jobs go on as before.",
+    "pause_new_jobs": "New jobs are refused until the limit is raised or the month ends; waiting and running jobs "
+    "go on.",
+    "pause_jobs": "New jobs are refused and waiting jobs do not start until the limit is raised or the month ends; "
+    "running jobs go on.",
+}
+
+
+class Alerts:
+    """Watches what is spent. The claim of an alert and its notices are one transaction, so that neither a crash nor
+    a second watcher makes one twice or never.
+    """
+
+    def __init__(self, records: Records, ledger: Ledger, accounts: AccountStore, clock: Clock):
+        self._records = records
+        self._ledger = ledger
+        self._accounts = accounts
+        self._clock = clock
+
+    def check(self, organization_id: str, month: str | None = None) -> None:
+        """Look at one organisation's month (this one, where none is named) after something was settled.
+
+        Never raises: the job that was settled has nothing to do with what goes wrong here, and the schedule looks
+        again.
+        """
+        try:
+            self._look(self._ledger.standing(organization_id, month))
+        except Exception:  # noqa: BLE001 (see above)
+            _LOG.exception("the budget alerts of %s could not be checked", organization_id)
+
+    def check_all(self) -> int:
+        """Look at every organisation's account of this month and the last, whose last jobs may end only now.
+
+        Returns:
+            How many accounts were looked at.
+        """
+        looked = 0
+        for month in (self._ledger.month, month_before(self._ledger.month)):
+            for standing in self._ledger.standings(month):
+                looked += 1
+                self.check(standing.id, standing.month)
+        return looked
+
+    def triggered(self, organization_id: str, month: str, alerts: tuple[BudgetAlert, ...]) -> dict[Key, Moment]:
+        """Say which of some alerts went off in a month, and when, by their place."""
+        places = [place(organization_id, month, alert) for alert in alerts]
+        return {item.key: item.values["triggered_at"] for item in self._records.get_many(places)}
+
+    def _look(self, standing: Standing) -> None:
+        if not standing.limit or not standing.spent:
+            return
+        budget = self._ledger.budget(standing.id)
+        due = [alert for alert in budget.alerts if reached(alert, standing.spent, standing.limit)]
+        if not due:
+            return
+        known = self.triggered(standing.id, standing.month, budget.alerts)
+        fresh = [alert for alert in due if place(standing.id, standing.month, alert) not in known]
+        organization = self._accounts.organization(standing.id) if fresh else None
+        for alert in fresh:
+            if organization is not None:
+                self._set_off(organization, standing, alert)
+
+    def _set_off(self, organization: Organization, standing: Standing, alert: BudgetAlert) -> None:
+        now = self._clock.now()
+        claim = {
+            "threshold": alert.threshold,
+            "action": alert.action,
+            "triggered_at": iso(now),
+            "spent": standing.spent.nano,
+            "limit": standing.limit.nano if standing.limit else 0,
+        }
+        told = system_line(
+            self._clock,
+            organization.id,
+            "budget.alert",
+            organization.id,
+            threshold=alert.threshold,
+            alert_action=alert.action,
+            month=standing.month,
+            spent=str(standing.spent),
+            limit=str(standing.limit),
+        )
+        where = place(organization.id, standing.month, alert)
+        notices = self._notices(organization, standing, alert)
+        try:
+            self._records.write(Put(Item(where, claim), (Absent(),)), told, *notices)
+        except ConditionFailedError:
+            _LOG.info("another watcher set off the alert at %s %% of %s", alert.threshold, organization.id)
+
+    def _notices(self, organization: Organization, standing: Standing, alert: BudgetAlert) -> list[Put]:
+        subject = f"{organization.name}: {alert.threshold} % of the budget for {standing.month} is spent"
+        text = (
+            f"${standing.spent} of ${standing.limit} are spent in {standing.month}; ${standing.reserved} more are "
+            f"set aside for jobs that are not over. {_CONSEQUENCES[alert.action]}\n\n"
+            "GET /v1/usage says what it was spent on, and PUT /v1/budget changes the limit."
+        )
+        about = f"{organization.id} alert {standing.month} {alert.threshold} {alert.action}"
+        if alert.action == "slack":
+            webhook = alert.webhook or organization.settings.slack_webhook
+            return [self._notice(organization, "slack", webhook, subject, text, about)] if webhook else []
+        addresses = dict.fromkeys(alert.recipients or self._watchers(organization.id))
+        return [self._notice(organization, "email", to, subject, text, about) for to in addresses]
+
+    def _notice(
+        self, organization: Organization, channel: Channel, to: str, subject: str, text: str, about: str
+    ) -> Put:
+        return notice(self._clock, organization.id, channel, to, subject, text, about=about)
+
+    def _watchers(self, organization_id: str) -> list[str]:
+        """Name the addresses of the owners and admins who want mail."""
+        return [
+            user.email
+            for user in self._accounts.users(organization_id)
+            if user.email and user.role.rank >= Role.ADMIN.rank and user.preferences.notifications.email
+        ][:_MOST_WATCHERS]
+
+
+def place(organization_id: str, month: str, alert: BudgetAlert) -> Key:
+    """Where it is kept that an alert went off."""
+    return Key(f"org#{organization_id}", f"alert#{month}#{alert.threshold:03d}#{alert.action}")
+
+
+def reached(alert: BudgetAlert, spent: Money, limit: Money) -> bool:
+    """Say whether so much of a limit is spent."""
+    return spent.nano * 100 >= limit.nano * alert.threshold

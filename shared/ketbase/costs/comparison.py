@@ -1,0 +1,59 @@
+"""Puts what a run would cost on several backends side by side."""
+
+from ketbase.accounts.types import Caller
+from ketbase.backends.service import Backends
+from ketbase.backends.types import BackendInfo
+from ketbase.circuits.service import Circuits
+from ketbase.costs.quotes import Quotes
+from ketbase.costs.requests import EstimateRequest
+from ketbase.costs.shapes import Shape, shape_of
+from ketbase.costs.views import BackendEstimate, Estimate, Problem
+from ketbase.errors import InvalidError
+from ketbase.ledger.service import Ledger
+from ketbase.money import Money
+
+
+class Comparison:
+    """Estimates before anything is submitted."""
+
+    def __init__(self, circuits: Circuits, backends: Backends, quotes: Quotes, ledger: Ledger):
+        self._circuits = circuits
+        self._backends = backends
+        self._quotes = quotes
+        self._ledger = ledger
+
+    def compare(self, caller: Caller, body: EstimateRequest) -> Estimate:
+        """Price a run on each backend; one that cannot run it says why.
+
+        Raises:
+            NotFoundError: `CIRCUIT_NOT_FOUND` or `BACKEND_NOT_FOUND`.
+        """
+        infos = [self._backends.info(backend) for backend in dict.fromkeys(body.backends)]
+        shape = body.circuit or shape_of(self._circuits.get(caller, body.circuit_id or ""))
+        remaining = self._ledger.standing(caller.organization_id).remaining
+        return Estimate(
+            shots=body.shots,
+            remaining_budget=remaining,
+            estimates=tuple(self._estimate(shape, info, body, remaining) for info in infos),
+        )
+
+    def _estimate(
+        self, shape: Shape, backend: BackendInfo, body: EstimateRequest, remaining: Money | None
+    ) -> BackendEstimate:
+        can = backend.capabilities
+        try:
+            if shape.n_qubits > can.max_qubits:
+                raise InvalidError("TOO_MANY_QUBITS", f"{backend.id} has {can.max_qubits} qubits.")
+            if body.shots > can.max_shots:
+                raise InvalidError("TOO_MANY_SHOTS", f"{backend.id} runs at most {can.max_shots} shots.")
+            quote = self._quotes.run(shape, backend, body.shots, body.budget_limit)
+        except InvalidError as problem:
+            return BackendEstimate(backend=backend.id, problem=Problem(code=problem.code, message=problem.message))
+        return BackendEstimate(
+            backend=backend.id,
+            estimated_cost=quote.estimated,
+            reserved_cost=quote.reserved,
+            lines=quote.lines,
+            expected_seconds=quote.expected_seconds,
+            within_budget=remaining is None or quote.reserved <= remaining,
+        )
