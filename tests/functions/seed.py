@@ -9,6 +9,8 @@ from collections import defaultdict
 from contextlib import ExitStack
 from unittest.mock import patch
 
+from ketbase.accounts.types import Caller
+
 API_KEY = "qsk_dev_000000000000000000000001"
 NEEDED_STEPS = {1: 3, 2: None, 3: 0, 4: 1, 5: 2, 6: 0}
 """How many steps of its run each job has behind it; job 2 still waits."""
@@ -17,7 +19,17 @@ RESET_TOKEN = "reset-token-of-the-seed"
 OTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 SESSION = "session.token"
 """The file, in the data folder, that holds the access token of the first owner's session."""
-_COUNTED = ("ketbase.accounts.service", "ketbase.auth.sessions", "ketbase.circuits.service", "ketbase.run.service")
+_COUNTED = (
+    "ketbase.accounts.invitations",
+    "ketbase.accounts.issuing",
+    "ketbase.accounts.joining",
+    "ketbase.accounts.service",
+    "ketbase.accounts.signup",
+    "ketbase.auth.sessions",
+    "ketbase.circuits.service",
+    "ketbase.run.service",
+)
+INVITATION_TOKEN = "0" * 43
 
 
 def main() -> None:
@@ -33,6 +45,7 @@ def main() -> None:
             )
         wiring.accounts().found(API_KEY)
         caller = wiring.accounts().authenticate(API_KEY)
+        invite_people(caller)
         bell = (Gate(type="H", targets=(0,)), Gate(type="CNOT", targets=(0, 1)))
         circuits = [
             wiring.circuits().create(caller, CreateCircuit(name=name, n_qubits=2, gates=bell))
@@ -70,6 +83,25 @@ def sign_in() -> None:
     owner = wiring.account_store().user_by_email(EMAIL)
     known = wiring.credentials().get(owner.organization_id, owner.id)
     wiring.records().write(wiring.credentials().change(known, totp_offered=wiring.vault().seal(OTP_SECRET)))
+
+
+def invite_people(owner: Caller) -> None:
+    """Make user 2, invitation 2 with its known token, key 2, and organisation 2, which is being erased."""
+    from ketbase.accounts.requests import AcceptInvitation, CreateKey, InviteUser, SignUp
+    from ketbase.accounts.types import Origin
+    from ketbase.runtime import wiring
+
+    for email, token in (("dev@example.com", "1" * 43), ("new@example.com", INVITATION_TOKEN)):
+        with patch("secrets.token_urlsafe", lambda _size, token=token: token):
+            wiring.invitations().invite(owner, InviteUser(email=email))
+    wiring.joining().accept(Origin(), AcceptInvitation(token="1" * 43, name="Dana", password=PASSWORD))
+    wiring.key_issuer().create(owner, CreateKey(name="CI", scopes=("jobs:read",)))
+    other = wiring.sign_ups().sign_up(
+        Origin(), SignUp(organization_name="Gone", name="Olga", email="olga@example.com", password=PASSWORD)
+    )
+    wiring.organizations().delete(
+        owner.model_copy(update={"organization_id": other.organization.id, "user_id": other.user.id}), "Gone"
+    )
 
 
 if __name__ == "__main__":

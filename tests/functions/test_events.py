@@ -23,6 +23,7 @@ EMBEDDED = {
     "KETBASE_MAIL": "files",
     "KETBASE_DOORBELL": "local",
     "KETBASE_WORKFLOWS": "local",
+    "KETBASE_SIGN_UP": "open",
     "KETBASE_SECRET": "a secret for the sample events",
     "KETBASE_PUBLIC_URL": "https://api.example.com",
 }
@@ -31,8 +32,12 @@ ORGANIZATION = "org_00000000000000000000000001"
 CIRCUIT = "circuit_00000000000000000000000001"
 
 
+def numbered(prefix: str, number: int) -> str:
+    return f"{prefix}_{number:026d}"
+
+
 def job(number: int) -> str:
-    return f"job_{number:026d}"
+    return numbered("job", number)
 
 
 type Check = Callable[[Any], bool]
@@ -60,6 +65,20 @@ ROUTES: dict[str, tuple[int, Check]] = {
         200,
         lambda data: {"circuit.created", "session.created"} <= {line["action"] for line in data},
     ),
+    "keys/create": (201, lambda data: data["key"].endswith(data["hint"][-4:])),
+    "keys/list": (200, lambda data: {each["id"] for each in data} == {numbered("key", 1), numbered("key", 2)}),
+    "organization/create": (201, lambda data: data["user"]["role"] == "owner"),
+    "organization/delete": (202, lambda data: data["status"] == "erasing"),
+    "organization/get": (200, lambda data: data["members"] == 2),
+    "organization/update": (200, lambda data: data["settings"]["allowed_backends"] == ["aer", "fake_fez"]),
+    "users/accept": (201, lambda data: data["email"] == "new@example.com"),
+    "users/get": (200, lambda data: data["email"] == "dev@example.com"),
+    "users/invitations": (200, lambda data: [each["email"] for each in data] == ["new@example.com"]),
+    "users/invite": (201, lambda data: "token" not in data),
+    "users/list": (200, lambda data: [each["id"] for each in data] == [numbered("user", 2)]),
+    "users/me": (200, lambda data: data["role"] == "owner"),
+    "users/profile": (200, lambda data: data["preferences"]["default_backend"] == "aer"),
+    "users/update": (200, lambda data: data["role"] == "viewer"),
     "ops/ready": (200, lambda data: data["status"] == "ready"),
 }
 STEPS: dict[str, Check] = {
@@ -68,6 +87,7 @@ STEPS: dict[str, Check] = {
     "ops/purge": lambda answer: answer == {"jobs": 0},
     "ops/seal": lambda answer: answer["lines"] > 0,
     "ops/deliver": lambda answer: answer == {"sent": [], "delayed": [], "given_up": []},
+    "organization/erase": lambda answer: answer == {"finished": [], "unfinished": [numbered("org", 2)]},
     "ops/sweep": lambda answer: "errorMessage" not in answer,
     "run/collect": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(5)},
     "run/compile": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(3)},
@@ -86,6 +106,9 @@ DOCUMENTS: dict[str, Check] = {
     "circuits/qasm": lambda body: body.startswith("OPENQASM 3"),
     "docs/openapi": lambda body: "/v1/circuits/{circuit_id}/run" in json.loads(body)["paths"],
     "docs/show": lambda body: "<html" in body.lower(),
+    "keys/revoke": lambda body: body == "",
+    "users/remove": lambda body: body == "",
+    "users/withdraw": lambda body: body == "",
 }
 # Answers with nothing in them, but a status.
 EMPTY: dict[str, int] = {
