@@ -1,6 +1,6 @@
 """The web application of the local stack: every route of template.yaml in one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from anyio.to_thread import current_default_thread_limiter
@@ -20,9 +20,14 @@ def web_application(template: Template, meter: PrometheusMeter | None = None) ->
     routers: list[APIRouter] = [f.load().router for f in template.functions.values() if f.route]
     if meter is not None:
         routers.append(_metrics_router(meter))
-    app = application(*routers)
+    app = application(*literal_first(routers))
     app.router.lifespan_context = _with_room
     return app
+
+
+def literal_first(routers: Iterable[APIRouter]) -> list[APIRouter]:
+    """Order routers such that `/users/me` is found before `/users/{user_id}`, as API Gateway does it."""
+    return sorted(routers, key=lambda router: [getattr(route, "path", "").count("{") for route in router.routes])
 
 
 @asynccontextmanager

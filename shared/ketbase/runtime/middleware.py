@@ -127,15 +127,21 @@ def _record(scope: Scope, status: int, milliseconds: float) -> None:
     route = scope.get("route")
     endpoint = getattr(route, "path", "unmatched")
     caller = scope.get("state", {}).get("caller")
+    who = {name: getattr(caller, name, None) for name in ("organization_id", "user_id")}
+    # A route may be about a user, too.
+    about = {
+        f"target_{name}" if name in who else name: value
+        for name, value in scope.get("path_params", {}).items()
+        if name.endswith("_id")
+    }
     observability.log(
         f"{scope['method']} {scope['path']} {status}",
         method=scope["method"],
         endpoint=endpoint,
         status=status,
         duration_ms=round(milliseconds, 2),
-        organization_id=getattr(caller, "organization_id", None),
-        user_id=getattr(caller, "user_id", None),
-        **{name: value for name, value in scope.get("path_params", {}).items() if name.endswith("_id")},
+        **who,
+        **about,
     )
     labels = {"method": scope["method"], "endpoint": endpoint}
     observability.measure("RequestDuration", milliseconds, "Milliseconds", **labels)
