@@ -11,9 +11,11 @@ import typer
 from rich.console import Console
 
 from ketbase.local.audit import app as audit
+from ketbase.local.owner import owner
 
 app = typer.Typer(help="The serverless quantum backend.", no_args_is_help=True, add_completion=False)
 app.add_typer(audit, name="audit")
+app.command()(owner)
 _KEY_FILE = "first-owner.key"
 _BELL = (
     '{"name": "Bell", "n_qubits": 2, "gates": [{"type": "H", "targets": [0]}, {"type": "CNOT", "targets": [0, 1]}]}'
@@ -40,6 +42,7 @@ def up(
     os.environ["KETBASE_DATA"] = str(data.resolve())
     os.environ.setdefault("KETBASE_MAX_RUNNING_JOBS", str(workers))
     os.environ.setdefault("KETBASE_SWEEP_GRACE_S", "0")
+    os.environ.setdefault("KETBASE_SIGN_UP", "open")
     os.environ.setdefault("KETBASE_PUBLIC_URL", f"http://{host}:{port}")
 
     with console.status("Loading the functions of template.yaml …"):
