@@ -104,8 +104,10 @@ class PasswordChanges:
         # Without a user this lies there too, and can do nothing.
         kept = Item(_place(token), {"organization_id": organization, "user_id": whom}, expires_at=soon)
         text = _MAIL.format(name=user.name if user else "", url=self._public_url, token=token)
+        # To the address that is kept: one that only folds to the same may be somebody else's.
+        to = (user and user.email) or body.email
         about = f"password reset {kept.key.partition}"
-        mail = notice(self._clock, organization, "email", body.email, "Set a new password", text, about=about)
+        mail = notice(self._clock, organization, "email", to, "Set a new password", text, about=about)
         told = system_line(self._clock, organization, "password.reset_requested", whom, origin)
         told_and_sent = [told, mail] if user else [decoy(self._clock, each, body.email) for each in (told, mail)]
         self._records.write(Put(kept), *told_and_sent)
