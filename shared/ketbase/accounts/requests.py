@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field, SecretStr, StringConstraints, model_validator
 
 from ketbase.accounts.roles import Role
+from ketbase.accounts.types import ToldOf
 from ketbase.money import Money
 from ketbase.types import Model
 
@@ -88,6 +89,7 @@ class UpdateNotifications(Model):
 
     email: bool | None = None
     slack: bool | None = None
+    jobs: ToldOf | None = None
 
 
 class UpdatePreferences(Model):

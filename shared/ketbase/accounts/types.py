@@ -91,11 +91,15 @@ class Organization(Model):
     updated_at: Moment
 
 
+type ToldOf = Literal["none", "failed", "all"]
+
+
 class Notifications(Model):
-    """Which ways a user wants to be told things."""
+    """How a user wants to be told things, and of which of their own jobs they want to hear when they end."""
 
     email: bool = True
     slack: bool = False
+    jobs: ToldOf = "none"
 
 
 class Preferences(Model):

@@ -1,20 +1,29 @@
 """What users are told when their jobs end."""
 
-from ketbase.accounts.types import Organization, User
+from typing import Final
+
+from ketbase.accounts.types import Organization, ToldOf, User
 from ketbase.jobs.types import Job, JobStatus
 from ketbase.notices.outbox import notice
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import Put
 
 
+_TOLD: Final[dict[ToldOf, tuple[JobStatus, ...]]] = {
+    "none": (),
+    "failed": (JobStatus.FAILED,),
+    "all": (JobStatus.COMPLETED, JobStatus.FAILED),
+}
+
+
 def notices_of(clock: Clock, job: Job, user: User, organization: Organization) -> list[Put]:
-    """Make the writes that tell a user, in each way they want, that their job completed or failed.
+    """Make the writes that tell a user, in each way they want, that a job of theirs ended that they want to hear of.
 
     Who cancelled a job knows it.
     """
-    if job.status not in (JobStatus.COMPLETED, JobStatus.FAILED):
-        return []
     wanted = user.preferences.notifications
+    if job.status not in _TOLD[wanted.jobs]:
+        return []
     subject = f"Job {job.id} {job.status} on {job.backend}"
     text = _text(job)
     found = []

@@ -199,7 +199,11 @@ def test_everybody_changes_their_own_name_and_preferences_and_what_is_left_out_s
     town.users.update_me(viewer, UpdateMe(preferences={"default_backend": "aer", "notifications": {"slack": True}}))
     changed = town.users.update_me(viewer, UpdateMe(name="Vera", preferences={"notifications": {"email": False}}))
     assert (changed.name, changed.preferences.default_backend) == ("Vera", "aer")
-    assert changed.preferences.notifications.model_dump() == {"email": False, "slack": True}
+    assert changed.preferences.notifications.model_dump() == {
+        "email": False,
+        "slack": True,
+        "jobs": "none",
+    }
     cleared = town.users.update_me(viewer, UpdateMe(preferences={"default_backend": None}))
     assert cleared.preferences.default_backend is None
 

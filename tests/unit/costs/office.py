@@ -70,7 +70,7 @@ class Office:
         )
         self.records.write(self.accounts.new_organization(organization))
 
-    def join(self, organization_id: str, name: str, role: Role, **notifications: bool) -> None:
+    def join(self, organization_id: str, name: str, role: Role, **notifications: bool | str) -> None:
         now = self.clock.now()
         user = User(
             id=f"user_{name}",
