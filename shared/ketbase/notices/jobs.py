@@ -8,7 +8,6 @@ from ketbase.notices.outbox import notice
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import Put
 
-
 _TOLD: Final[dict[ToldOf, tuple[JobStatus, ...]]] = {
     "none": (),
     "failed": (JobStatus.FAILED,),
@@ -17,7 +16,7 @@ _TOLD: Final[dict[ToldOf, tuple[JobStatus, ...]]] = {
 
 
 def notices_of(clock: Clock, job: Job, user: User, organization: Organization) -> list[Put]:
-    """Make the writes that tell a user, in each way they want, that a job of theirs ended that they want to hear of.
+    """Make the writes that tell a user, in each way they want, of a job of theirs that ended.
 
     Who cancelled a job knows it.
     """
