@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from ketbase.costs.budgets import Budgets
     from ketbase.costs.comparison import Comparison
     from ketbase.costs.prices import Prices
+    from ketbase.costs.statements import Statements
+    from ketbase.costs.usage import UsageReports
     from ketbase.costs.quotes import Quotes
     from ketbase.jobs.dispatcher import Dispatcher
     from ketbase.jobs.purge import JobPurge
@@ -434,6 +436,22 @@ def comparison() -> Comparison:
     from ketbase.costs.comparison import Comparison
 
     return Comparison(circuits(), backends(), quotes(), ledger())
+
+
+@functools.cache
+def usage() -> UsageReports:
+    """What was used."""
+    from ketbase.costs.usage import UsageReports
+
+    return UsageReports(records(), clock())
+
+
+@functools.cache
+def statements() -> Statements:
+    """The months' statements."""
+    from ketbase.costs.statements import Statements
+
+    return Statements(records(), ledger(), account_store(), clock())
 
 
 @functools.cache

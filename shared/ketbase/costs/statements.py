@@ -1,0 +1,173 @@
+"""A month's statement: what an organisation owes, by day, backend and user, and job by job."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, timedelta
+
+from ketbase.accounts.store import AccountStore
+from ketbase.accounts.types import Caller
+from ketbase.costs import months
+from ketbase.errors import NotFoundError
+from ketbase.ledger import layout
+from ketbase.ledger.service import Ledger
+from ketbase.ledger.types import CostEvent
+from ketbase.money import Money
+from ketbase.ports.clock import Clock
+from ketbase.ports.records import Records
+from ketbase.types import Model, Moment
+
+_LATE = timedelta(days=7)
+"""So long after a month's end its jobs' ends are looked for in any case."""
+
+
+class StatementLine(Model):
+    """A sum over some jobs.
+
+    Attributes:
+        name: for people; where there is none, the id.
+        email: of a user.
+    """
+
+    id: str
+    name: str
+    email: str | None = None
+    jobs: int
+    circuits: int
+    shots: int
+    cost: Money
+
+
+class DayLine(Model):
+    """What one day's jobs cost."""
+
+    date: date
+    jobs: int
+    cost: Money
+
+
+class Statement(Model):
+    """What the jobs that were submitted in one month (UTC) cost.
+
+    Attributes:
+        open: set aside for jobs of the month that are not over; the total may still grow by as much.
+        final: whether it will not change any more.
+        by_day: every day of the month, by the day on which jobs ended; those that ended later stand on the last.
+    """
+
+    month: str
+    organization_id: str
+    organization: str
+    monthly_limit: Money | None
+    total: Money
+    open: Money
+    final: bool
+    jobs: int
+    circuits: int
+    shots: int
+    compute_seconds: float
+    by_day: tuple[DayLine, ...]
+    by_backend: tuple[StatementLine, ...]
+    by_user: tuple[StatementLine, ...]
+    created_at: Moment
+
+
+class Statements:
+    """The statements of the caller's organisation."""
+
+    def __init__(self, records: Records, ledger: Ledger, accounts: AccountStore, clock: Clock):
+        self._records = records
+        self._ledger = ledger
+        self._accounts = accounts
+        self._clock = clock
+
+    def statement(self, caller: Caller, month: str) -> tuple[Statement, list[CostEvent]]:
+        """Add up a month.
+
+        Returns:
+            The statement, and the jobs that it is made of in the order in which they ended.
+
+        Raises:
+            NotFoundError: `STATEMENT_NOT_FOUND`, the month has not begun, or was before the organisation.
+        """
+        now = self._clock.now()
+        organization = self._accounts.organization(caller.organization_id)
+        if organization is None or not self._was_there(month, organization.created_at, now):
+            raise NotFoundError("STATEMENT_NOT_FOUND", f"There is no statement for {month}.", month=month)
+        standing = self._ledger.standing(organization.id, month)
+        events = list(self._events(organization.id, month, standing.spent))
+        last = months.end(month).date() - timedelta(days=1)
+        people = {user.id: user for user in self._accounts.users(organization.id)}
+        statement = Statement(
+            month=month,
+            organization_id=organization.id,
+            organization=organization.name,
+            monthly_limit=standing.limit,
+            total=_cost(events),
+            open=standing.reserved,
+            final=now >= months.end(month) and not standing.reserved,
+            jobs=len(events),
+            circuits=sum(event.circuits for event in events),
+            shots=sum(event.shots for event in events),
+            compute_seconds=sum(event.compute_ms for event in events) / 1_000,
+            by_day=tuple(_days(month, events, last)),
+            by_backend=tuple(_lines(events, lambda event: event.backend)),
+            by_user=tuple(
+                line.model_copy(update={"name": people[line.id].name, "email": people[line.id].email})
+                if line.id in people
+                else line
+                for line in _lines(events, lambda event: event.user_id)
+            ),
+            created_at=now,
+        )
+        return statement, events
+
+    @staticmethod
+    def _was_there(month: str, founded: datetime, now: datetime) -> bool:
+        return months.begin(month) <= now and founded < months.end(month)
+
+    def _events(self, organization_id: str, month: str, spent: Money) -> Iterator[CostEvent]:
+        """Walk the month's cost events; behind a week after its end, only until they make up what was spent."""
+        found, after = Money(), f"event#{month}"
+        while True:
+            page = self._records.query(layout.events(organization_id), after=after)
+            for item in page.items:
+                event = CostEvent.model_validate(item.values)
+                if event.created_at > months.end(month) + _LATE and found >= spent:
+                    return
+                if event.month == month:
+                    found += event.amount
+                    yield event
+            if page.next is None:
+                return
+            after = page.next
+
+
+def _days(month: str, events: list[CostEvent], last: date) -> Iterator[DayLine]:
+    by_day: dict[date, list[CostEvent]] = {}
+    for event in events:
+        by_day.setdefault(min(event.created_at.date(), last), []).append(event)
+    for number in range(last.day):
+        day = months.begin(month).date() + timedelta(days=number)
+        of_day = by_day.get(day, [])
+        yield DayLine(date=day, jobs=len(of_day), cost=_cost(of_day))
+
+
+def _lines(events: Iterable[CostEvent], by: Callable[[CostEvent], str]) -> list[StatementLine]:
+    groups: dict[str, list[CostEvent]] = {}
+    for event in events:
+        groups.setdefault(by(event), []).append(event)
+    lines = [
+        StatementLine(
+            id=name,
+            name=name,
+            jobs=len(of),
+            circuits=sum(event.circuits for event in of),
+            shots=sum(event.shots for event in of),
+            cost=_cost(of),
+        )
+        for name, of in groups.items()
+    ]
+    return sorted(lines, key=lambda line: (-line.cost.nano, line.id))
+
+
+def _cost(events: Iterable[CostEvent]) -> Money:
+    return sum((event.amount for event in events), Money())
