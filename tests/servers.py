@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -40,7 +41,7 @@ def ministack() -> Iterator[str]:
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": "unix:///nonexistent",
     }
-    with _process([sys.executable, "-m", "ministack"], settings, f"http://127.0.0.1:{port}/_ministack/health"):
+    with process([sys.executable, "-m", "ministack"], settings, f"http://127.0.0.1:{port}/_ministack/health"):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -50,7 +51,7 @@ def moto() -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with _process(command, {"MOTO_S3_DEFAULT_MAX_KEYS": "20"}, f"{url}/moto-api/"):
+    with process(command, {"MOTO_S3_DEFAULT_MAX_KEYS": "20"}, f"{url}/moto-api/"):
         config = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
         headers = {"Content-Type": "application/json"}
         _DIRECT.open(urllib.request.Request(f"{url}/moto-api/config", config, headers)).close()
@@ -99,11 +100,13 @@ def _key_schema(stem: str) -> list[dict[str, str]]:
 
 
 @contextmanager
-def _process(command: list[str], settings: Mapping[str, str], ready: str) -> Iterator[None]:
+def process(command: list[str], settings: Mapping[str, str], ready: str, cwd: Path | None = None) -> Iterator[None]:
+    """Run a server until the context ends; `ready` is an address where it answers as soon as it is up."""
     # Neither a proxy nor somebody's own AWS account has a part in this.
     inherited = {k: v for k, v in os.environ.items() if not k.upper().endswith("_PROXY") and k[:4] != "AWS_"}
     process = subprocess.Popen(
         command,
+        cwd=cwd,
         env=inherited | settings,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
