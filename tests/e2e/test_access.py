@@ -273,7 +273,7 @@ def test_things_of_another_tenant_are_404_to_its_mightiest_user(
             continue
         for name in route.parameters:
             if maker(name).tenants:
-                ids = theirs.ids(route, intruder) | {name: ours._one(name, ours.owner, new=False)}
+                ids = theirs.ids(route, intruder) | {name: ours._one(name, ours.owner, new=route.changes)}
                 answer = call(house, route, credential, ids)
                 refusals.expect(f"{route} with another's {name}", answer, 404)
     refusals.assert_none(at_least=10)
@@ -289,7 +289,7 @@ def test_things_of_another_tenant_are_never_more_than_404_to_anybody(
         for name in route.parameters:
             if maker(name).tenants:
                 ids = {each: theirs._one(each, theirs.owner, new=False) for each in route.parameters}
-                ids[name] = ours._one(name, ours.owner, new=False)
+                ids[name] = ours._one(name, ours.owner, new=route.changes)
                 answer = call(house, route, theirs.members[role].session, ids)
                 refusals.expect(f"{route} by {role}", answer, 404 if allowed else 403)
     refusals.assert_none(at_least=10)
