@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ketbase.accounts import layout
 from ketbase.accounts.issuing import granted
-from ketbase.accounts.requests import CreateKey
+from ketbase.accounts.requests import CreateKey, UpdateUser
 from ketbase.accounts.roles import SCOPES, Role, expand, grants, scopes_of
 from ketbase.accounts.types import Caller
 from ketbase.errors import ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
@@ -51,8 +51,6 @@ def test_neither_store_nor_audit_log_holds_the_key(town, developer):
 
 
 def test_a_key_loses_what_its_owner_loses_and_gets_it_back(town, owner, developer):
-    from ketbase.accounts.requests import UpdateUser
-
     key = town.key(developer, "circuits:*", "jobs:submit")
     town.users.update(owner, developer.user_id, UpdateUser(role=Role.VIEWER))
     assert town.keys.authenticate(key, SOMEWHERE).scopes == {"circuits:read"}
@@ -105,6 +103,13 @@ def test_a_key_makes_and_revokes_keys_only_with_the_scope(town, owner):
     town.key(strong, "circuits:read")
     with pytest.raises(ForbiddenError, match="jobs:read"):
         town.key(strong, "jobs:read")
+
+
+def test_a_key_gives_what_it_names_today_and_a_person_whatever_their_role_will_grant(town, owner):
+    strong = town.keys.authenticate(town.key(owner, "keys:*", "circuits:*"), SOMEWHERE)
+    asked = CreateKey(name="CI", scopes=("circuits:*",))
+    assert set(town.issuer.create(strong, asked).scopes) == expand("circuits:*")
+    assert town.issuer.create(owner, asked).scopes == ("circuits:*",)
 
 
 def test_revoked_expired_and_orphaned_keys_say_what_they_are(town, owner, developer):

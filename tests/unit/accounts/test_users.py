@@ -153,23 +153,36 @@ def test_a_monthly_limit_stands_in_the_books_until_it_is_lifted(town, owner, dev
     assert town.ledger.standing_of(organization_id, user_id).limit is None
 
 
-def test_no_change_is_lost_when_many_come_at_the_same_moment(town, owner, developer):
-    def rename() -> None:
-        town.users.update_me(developer, UpdateMe(name="Dana"))
+class Meddled:
+    """Records in which somebody else is quicker, once."""
 
-    def demote() -> None:
-        town.users.update(owner, developer.user_id, UpdateUser(role=Role.VIEWER))
+    def __init__(self, records, meddle):
+        self._records = records
+        self._meddle = meddle
 
-    def limit() -> None:
-        town.users.update(owner, developer.user_id, UpdateUser(monthly_limit="5"))
+    def __getattr__(self, name):
+        return getattr(self._records, name)
 
-    threads = [threading.Thread(target=act) for act in (rename, demote, limit)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    def write(self, *writes):
+        meddle, self._meddle = self._meddle, lambda: None
+        meddle()
+        self._records.write(*writes)
+
+
+def test_no_change_is_lost_when_another_comes_between_reading_and_writing(town, owner, developer, monkeypatch):
+    demote = UpdateUser(role=Role.VIEWER, monthly_limit="5")
+    meddled = Meddled(town.records, lambda: town.users.update(owner, developer.user_id, demote))
+    monkeypatch.setattr(town.users, "_records", meddled)
+    town.users.update_me(developer, UpdateMe(name="Dana"))
     user = town.users.get(owner, developer.user_id)
     assert (user.name, user.role, user.monthly_limit) == ("Dana", Role.VIEWER, Money.of(5))
+
+
+def test_nobody_is_removed_by_who_was_just_put_below_them(town, owner, admin, developer, monkeypatch):
+    promote = UpdateUser(role=Role.OWNER)
+    meddled = Meddled(town.records, lambda: town.users.update(owner, developer.user_id, promote))
+    monkeypatch.setattr(town.users, "_records", meddled)
+    assert code_of(town.users.remove, admin, developer.user_id) == "USER_ABOVE_CALLER"
 
 
 # --- Going ---
