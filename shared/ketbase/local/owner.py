@@ -24,7 +24,7 @@ def owner(
     if data is not None:
         os.environ["KETBASE_DATA"] = str(data.resolve())
     try:
-        address = TypeAdapter(Email).validate_python(email)
+        address = TypeAdapter[str](Email).validate_python(email)
     except ValidationError as problem:
         raise typer.BadParameter(f"{email!r} is no mail address.", param_hint="--email") from problem
     given = os.environ.get("KETBASE_OWNER_PASSWORD")
