@@ -70,12 +70,14 @@ def test_a_job_can_be_followed_by_its_events_and_its_logs(stack):
     assert [event["type"] for event in events["events"]] == [
         "job.queued",
         "job.started",
+        "run.compiling",
         "run.compiled",
+        "run.executing",
         "run.executed",
         "job.completed",
     ]
-    behind = stack.client.get(f"/v1/jobs/{job_id}/events?after=4").json()["data"]
-    assert [event["cursor"] for event in behind["events"]] == [5]
+    behind = stack.client.get(f"/v1/jobs/{job_id}/events?after=6").json()["data"]
+    assert [event["cursor"] for event in behind["events"]] == [7]
     logs = stack.client.get(f"/v1/jobs/{job_id}/logs?lines=2").json()["data"]
     assert len(logs["logs"]) == 2
     assert logs["streaming"] is False
