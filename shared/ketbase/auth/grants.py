@@ -7,8 +7,8 @@ from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, Origin, User
 from ketbase.audit.lines import line, system_line
 from ketbase.auth import credentials as kept
+from ketbase.auth import decoys
 from ketbase.auth.credentials import Credentials, CredentialStore
-from ketbase.auth.decoys import NOBODY, decoy
 from ketbase.auth.passwords import LONGEST, Passwords
 from ketbase.auth.second_factor import SecondFactor
 from ketbase.auth.sessions import Opened, ReusedError, Session, Sessions
@@ -83,11 +83,9 @@ class Grants:
         """
         self._throttle.guess("sign-in", email, origin)
         user = self._accounts.user_by_email(email)
+        known = self._credentials.get(user.organization_id, user.id) if user else None
         if user is None:
-            self._accounts.user(NOBODY, NOBODY)
-        known = (
-            self._credentials.get(user.organization_id, user.id) if user else self._credentials.get(NOBODY, NOBODY)
-        )
+            decoys.look_up(self._accounts, self._credentials)
         # A longer one is nobody's, and hashing it would be a way to keep us busy.
         right = self._passwords.verify(known.password_hash if known else None, password[:LONGEST])
         if user is None or known is None or not right or len(password) > LONGEST:
@@ -179,9 +177,9 @@ class Grants:
 
     def _refuse(self, user: User | None, email: str, reason: str, origin: Origin) -> None:
         """Note a refusal: in the log of the organisation, or, where there is no user, where nobody reads it."""
-        whose, whom = (user.organization_id, user.id) if user else (NOBODY, NOBODY)
+        whose, whom = (user.organization_id, user.id) if user else (decoys.NOBODY, decoys.NOBODY)
         told = system_line(self._clock, whose, "session.refused", whom, origin, reason=reason)
-        self._records.write(told if user else decoy(self._clock, told, email))
+        self._records.write(told if user else decoys.decoy(self._clock, told, email))
 
 
 def _caller(user: User, session: Session, origin: Origin) -> Caller:

@@ -9,8 +9,8 @@ from pydantic import Field
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, Origin, User
 from ketbase.audit.lines import line, system_line
+from ketbase.auth import decoys
 from ketbase.auth.credentials import Credentials, CredentialStore
-from ketbase.auth.decoys import NOBODY, decoy
 from ketbase.auth.passwords import LONGEST, Passwords, check_strength
 from ketbase.auth.sessions import Sessions
 from ketbase.auth.throttle import Throttle
@@ -97,7 +97,7 @@ class PasswordChanges:
             return
         user = self._accounts.user_by_email(body.email)
         if user is None:
-            self._accounts.user(NOBODY, NOBODY)
+            decoys.look_up(self._accounts, self._credentials)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         soon = int((self._clock.now() + RESET_LIFETIME).timestamp())
         organization, whom = (user.organization_id, user.id) if user else ("", "")
@@ -109,7 +109,9 @@ class PasswordChanges:
         about = f"password reset {kept.key.partition}"
         mail = notice(self._clock, organization, "email", to, "Set a new password", text, about=about)
         told = system_line(self._clock, organization, "password.reset_requested", whom, origin)
-        told_and_sent = [told, mail] if user else [decoy(self._clock, each, body.email) for each in (told, mail)]
+        told_and_sent = (
+            [told, mail] if user else [decoys.decoy(self._clock, each, body.email) for each in (told, mail)]
+        )
         self._records.write(Put(kept), *told_and_sent)
 
     def reset(self, body: ResetPassword, origin: Origin) -> None:
