@@ -1,10 +1,11 @@
 """Shows an organisation to its members, changes its settings, and deletes it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ketbase.accounts.keystore import KeyStore
 from ketbase.accounts.requests import UpdateOrganization, UpdateSettings
+from ketbase.accounts.rules import unknown_backend
 from ketbase.accounts.store import AccountStore, KeptOrganization
 from ketbase.accounts.types import Caller, Organization, OrganizationSettings
 from ketbase.accounts.views import Farewell, OrganizationView, shown_settings
@@ -14,9 +15,15 @@ from ketbase.errors import ConflictError, InvalidError, NotFoundError
 from ketbase.notices.webhooks import check_webhook
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Records
-from ketbase.vault import Vault
 
 _TRIES = 5
+
+
+class Sealer(Protocol):
+    """Seals secrets; see `ketbase.vault`, whose libraries take time to load."""
+
+    def seal(self, text: str) -> str:
+        """Encrypt and sign a text."""
 
 
 class Organizations:
@@ -27,7 +34,7 @@ class Organizations:
         records: Records,
         store: AccountStore,
         keys: KeyStore,
-        vault: Callable[[], Vault],
+        vault: Callable[[], Sealer],
         clock: Clock,
         *,
         most_concurrent_jobs: int,
@@ -174,16 +181,6 @@ class Organizations:
             name = "slack_webhook"
             changed[name] = {"before": old[name], "after": new[name]}
         return changed
-
-
-def unknown_backend(names: list[str], field: str) -> InvalidError:
-    """Say that there are no such backends, and which there are."""
-    return InvalidError(
-        "UNKNOWN_BACKEND",
-        f"There is no backend {', '.join(map(repr, names))}; GET /v1/backends lists them.",
-        field=field,
-        backends=sorted(backends()),
-    )
 
 
 def _flat(organization: Organization, most: int) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""Who may do what to whom: roles, the last owner, and whose an address is."""
+"""What is refused: to touch those above, to lose the last owner, to take another's address, unknown backends."""
 
 from ketbase.accounts.roles import Role
 from ketbase.accounts.types import Caller, User
-from ketbase.errors import ConflictError, ForbiddenError
+from ketbase.backends.catalog import backends
+from ketbase.errors import ConflictError, ForbiddenError, InvalidError
 
 
 def refuse_higher_role(caller: Caller, role: Role) -> None:
@@ -53,4 +54,14 @@ def email_in_use() -> ConflictError:
     """Say that an address belongs to somebody already."""
     return ConflictError(
         "EMAIL_IN_USE", "This address has an account already; sign in, or use another one.", field="email"
+    )
+
+
+def unknown_backend(names: list[str], field: str) -> InvalidError:
+    """Say that there are no such backends, and which there are."""
+    return InvalidError(
+        "UNKNOWN_BACKEND",
+        f"There is no backend {', '.join(map(repr, names))}; GET /v1/backends lists them.",
+        field=field,
+        backends=sorted(backends()),
     )

@@ -6,10 +6,9 @@ from typing import Any
 
 from ketbase.accounts import layout
 from ketbase.accounts.keystore import KeyStore, RevokedKeyError
-from ketbase.accounts.organizations import unknown_backend
 from ketbase.accounts.requests import UpdateMe, UpdateUser
 from ketbase.accounts.roles import Role
-from ketbase.accounts.rules import refuse_higher_role, refuse_last_owner, refuse_superior
+from ketbase.accounts.rules import refuse_higher_role, refuse_last_owner, refuse_superior, unknown_backend
 from ketbase.accounts.store import AccountStore, KeptOrganization, KeptUser
 from ketbase.accounts.types import Caller, User
 from ketbase.accounts.views import UserView
