@@ -149,7 +149,7 @@ class Erasure:
 
     def _erase_jobs(self, organization_id: str) -> Iterator[None]:
         for item in self._walk(layout.partition(organization_id), prefix="job#"):
-            yield from self._erase_partition(item.key.sort)
+            yield from self._erase_partition(job_layout.events(item.key.sort.removeprefix("job#")))
             self._records.write(Delete(item.key))
             yield
 

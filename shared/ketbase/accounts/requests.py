@@ -1,13 +1,23 @@
 """What callers send to change organisations, users and keys."""
 
+import re
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, StringConstraints, model_validator
 
 from ketbase.accounts.roles import Role
 from ketbase.accounts.types import ToldOf
 from ketbase.money import Money
 from ketbase.types import Model
+
+_ADDRESS = r"^[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)+$"
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(_ADDRESS, text):
+        raise ValueError("a mail address looks like jane@example.com")
+    return text
+
 
 # Names and addresses go into mails: a line break in one would be another header.
 type Name = Annotated[
@@ -17,8 +27,9 @@ type Name = Annotated[
 ]
 type Email = Annotated[
     str,
-    StringConstraints(max_length=254, pattern=r"^[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)+$"),
-    Field(examples=["jane@example.com"]),
+    StringConstraints(max_length=254),
+    AfterValidator(_address),
+    Field(examples=["jane@example.com"], json_schema_extra={"pattern": _ADDRESS}),
 ]
 type Password = Annotated[SecretStr, Field(examples=["correct horse battery staple"])]
 type Backend = Annotated[str, StringConstraints(min_length=1, max_length=100)]
