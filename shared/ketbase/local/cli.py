@@ -11,10 +11,15 @@ import typer
 from rich.console import Console
 
 from ketbase.local.audit import app as audit
+from ketbase.local.auth import app as auth
+from ketbase.local.login import login, logout, whoami
 from ketbase.local.owner import owner
 
 app = typer.Typer(help="The serverless quantum backend.", no_args_is_help=True, add_completion=False)
 app.add_typer(audit, name="audit")
+app.add_typer(auth, name="auth")
+for command in (login, logout, whoami):
+    app.command()(command)
 app.command()(owner)
 _KEY_FILE = "first-owner.key"
 _BELL = (
