@@ -47,7 +47,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("all", help="build everything that changed")
     layer = commands.add_parser("layer", help="build one layer; its Makefile calls this")
-    layer.add_argument("name", choices=["core", "web"])
+    layer.add_argument("name", choices=["core", "web", "documents"])
     layer.add_argument("target", type=Path)
     arguments = parser.parse_args()
     os.chdir(ROOT)
@@ -95,6 +95,7 @@ def write_requirements() -> None:
     files = {
         "core": core,
         "web": layers - core,
+        "documents": export("--extra", "statements", prune=PROVIDED) - layers,
         "runtime": all_routes - layers,
         "image": export("--extra", "quantum"),
     }

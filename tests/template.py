@@ -102,4 +102,6 @@ def functions() -> dict[str, Function]:
 def _merge(defaults: Any, own: Any) -> Any:
     if isinstance(defaults, dict) and isinstance(own, dict):
         return {**defaults, **{name: _merge(defaults.get(name), value) for name, value in own.items()}}
+    if isinstance(defaults, list) and isinstance(own, list):
+        return [*defaults, *own]
     return own

@@ -19,6 +19,10 @@ _LATE = timedelta(days=7)
 """So long after a month's end its jobs' ends are looked for in any case."""
 
 
+CURRENT = "current"
+MONTH_OR_CURRENT = rf"^(20\d\d-(0[1-9]|1[0-2])|{CURRENT})$"
+
+
 class StatementLine(Model):
     """A sum over some jobs.
 
@@ -82,6 +86,10 @@ class Statements:
     def statement(self, caller: Caller, month: str) -> tuple[Statement, list[CostEvent]]:
         """Add up a month.
 
+        Args:
+            caller: whose organisation's.
+            month: such as `2026-01`, or `current`.
+
         Returns:
             The statement, and the jobs that it is made of in the order in which they ended.
 
@@ -89,6 +97,7 @@ class Statements:
             NotFoundError: `STATEMENT_NOT_FOUND`, the month has not begun, or was before the organisation.
         """
         now = self._clock.now()
+        month = self._ledger.month if month == CURRENT else month
         organization = self._accounts.organization(caller.organization_id)
         if organization is None or not self._was_there(month, organization.created_at, now):
             raise NotFoundError("STATEMENT_NOT_FOUND", f"There is no statement for {month}.", month=month)

@@ -55,9 +55,10 @@ if TYPE_CHECKING:
     from ketbase.costs.budgets import Budgets
     from ketbase.costs.comparison import Comparison
     from ketbase.costs.prices import Prices
-    from ketbase.costs.statements import Statements
-    from ketbase.costs.usage import UsageReports
     from ketbase.costs.quotes import Quotes
+    from ketbase.costs.reconciliation import Reconciler
+    from ketbase.costs.statements import Statement, Statements
+    from ketbase.costs.usage import UsageReports
     from ketbase.jobs.dispatcher import Dispatcher
     from ketbase.jobs.purge import JobPurge
     from ketbase.jobs.service import Jobs
@@ -452,6 +453,22 @@ def statements() -> Statements:
     from ketbase.costs.statements import Statements
 
     return Statements(records(), ledger(), account_store(), clock())
+
+
+def statement_page() -> Callable[[Statement], bytes]:
+    """What draws a statement as PDF; in the cloud, only the function with the layer of documents can."""
+    from ketbase.costs.pages import as_pdf
+
+    return as_pdf
+
+
+@functools.cache
+def reconciler() -> Reconciler:
+    """What compares the ledger with the jobs."""
+    from ketbase.costs.reconciliation import Reconciler
+
+    kept = timedelta(days=settings().result_days)
+    return Reconciler(records(), job_store(), account_store(), clock(), jobs_kept=kept)
 
 
 @functools.cache
