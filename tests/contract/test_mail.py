@@ -63,7 +63,7 @@ def ses(url: str) -> Carrier:
 
 @pytest.fixture(params=["files", "ses"])
 def carrier(request: pytest.FixtureRequest, tmp_path: Path) -> Carrier:
-    yield folder(tmp_path / "mail") if request.param == "files" else ses(request.getfixturevalue("ministack"))
+    return folder(tmp_path / "mail") if request.param == "files" else ses(request.getfixturevalue("ministack"))
 
 
 def test_a_mail_arrives_as_it_was_sent(carrier: Carrier) -> None:
