@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainSerializer, model_validator
 
 from ketbase.backends.types import BackendInfo, BackendType
 from ketbase.money import Money
@@ -30,7 +30,7 @@ class Tariff(Model):
         as_of: on which day it was so.
     """
 
-    price: Annotated[Decimal, Field(ge=0)]
+    price: Annotated[Decimal, Field(ge=0), PlainSerializer(lambda price: f"{price:f}", return_type=str)]
     unit: str
     source: str
     as_of: date

@@ -67,6 +67,11 @@ def test_every_price_names_its_source_and_its_day() -> None:
         assert price.as_of <= date.today()
 
 
+def test_prices_are_written_as_plain_decimals() -> None:
+    shown = PRICES.table.model_dump(mode="json")
+    assert (shown["requests"]["price"], shown["compute"]["price"]) == ("0.0000002", "0.0000166667")
+
+
 def own(tmp_path: Path, **table: object) -> Prices:
     path = tmp_path / "prices.json"
     path.write_text(json.dumps(table))
