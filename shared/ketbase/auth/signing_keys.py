@@ -136,6 +136,7 @@ class SigningKeys:
         try:
             self._records.write(Put(Item(_PLACE, ring.model_dump(mode="json")), (condition,)), *beside)
         except ConditionFailedError:
+            self._ring = None
             return False
         self._ring = (ring, self._clock.now())
         return True

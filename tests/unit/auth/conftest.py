@@ -34,6 +34,23 @@ ADDRESS, PASSWORD = "ada@example.com", "correct horse battery"
 HERE = Origin(address="203.0.113.7", agent="test", request_id="req_1")
 
 
+class Meanwhile:
+    """A store in which something happens between the first read and what follows from it."""
+
+    def __init__(self, records, happens):
+        self._records = records
+        self._happens = happens
+
+    def get(self, key):
+        found = self._records.get(key)
+        happens, self._happens = self._happens, lambda: None
+        happens()
+        return found
+
+    def __getattr__(self, name):
+        return getattr(self._records, name)
+
+
 @dataclass
 class House:
     """Everything of auth, wired as in an installation, and Ada, who is a developer."""

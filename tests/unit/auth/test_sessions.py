@@ -1,4 +1,3 @@
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -6,6 +5,7 @@ import pytest
 from ketbase.accounts.types import Origin
 from ketbase.auth.sessions import ReusedError, Sessions
 from ketbase.errors import NotFoundError, UnauthenticatedError
+from tests.unit.auth.conftest import Meanwhile
 
 HERE = Origin(address="203.0.113.7", agent="test")
 
@@ -36,15 +36,21 @@ def test_a_used_refresh_token_is_known_as_such(sessions, opened):
     assert reused.value.session.id == opened.session.id
 
 
-def test_of_many_who_use_a_token_at_once_one_gets_the_next(sessions, opened):
-    def refresh(_):
-        try:
-            return sessions.refresh(opened.refresh_token, HERE)
-        except ReusedError:
-            return None
+def test_of_two_who_use_a_token_at_once_one_gets_the_next(sessions, opened, records, clock):
+    won = []
+    slow = Meanwhile(records, lambda: won.append(sessions.refresh(opened.refresh_token, HERE)))
+    late = Sessions(slow, clock, idle=timedelta(hours=24), longest=timedelta(days=30))
+    with pytest.raises(ReusedError):
+        late.refresh(opened.refresh_token, HERE)
+    sessions.refresh(won[0].refresh_token, HERE)
 
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(each is not None for each in pool.map(refresh, range(16))) == 1
+
+def test_a_refresh_does_not_bring_a_session_back_that_ended_meanwhile(sessions, opened, records, clock):
+    slow = Meanwhile(records, lambda: sessions.end(opened.session))
+    late = Sessions(slow, clock, idle=timedelta(hours=24), longest=timedelta(days=30))
+    with pytest.raises(ReusedError):
+        late.refresh(opened.refresh_token, HERE)
+    assert list(sessions.of_user("user_a")) == []
 
 
 def test_the_store_holds_no_part_of_a_refresh_token(sessions, opened, records):

@@ -16,6 +16,7 @@ from ketbase.auth.signing_keys import SigningKeys
 from ketbase.auth.tokens import AccessTokens
 from ketbase.errors import UnauthenticatedError
 from ketbase.vault import SealedError, Vault
+from tests.unit.auth.conftest import Meanwhile
 
 ISSUER = "https://api.example.com"
 SECRET = "a secret of the installation"
@@ -228,6 +229,19 @@ def test_of_two_who_rotate_at_once_one_does(records, vault, keys, clock):
         made = list(threads.map(lambda each: each.rotate(older_than=timedelta(days=29)), rotators))
     assert len([each for each in made if each]) == 1
     assert len(keys.published()) == 2
+
+
+def test_a_rotation_that_came_too_late_changes_nothing(records, vault, keys, clock):
+    keys.signer()
+    won = []
+    late = SigningKeys(Meanwhile(records, lambda: won.append(keys.rotate())), lambda: vault, clock)
+    assert late.rotate() is None
+    assert next(key["kid"] for key in keys.published()) == won[0] == late.signer()[0]
+
+
+def test_of_two_who_make_the_first_key_one_does(records, vault, keys, clock):
+    late = SigningKeys(Meanwhile(records, keys.signer), lambda: vault, clock)
+    assert late.signer()[0] == keys.signer()[0]
 
 
 def test_a_young_key_is_not_rotated_by_the_schedule(keys, clock):
