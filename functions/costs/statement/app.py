@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
-from ketbase.costs.statements import MONTH_OR_CURRENT, Statement
+from ketbase.costs.statement import MONTH_OR_CURRENT, Statement
 from ketbase.costs.tables import as_csv
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import statement_page, statements

@@ -8,7 +8,7 @@ from fpdf.enums import Align, TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
 
 from ketbase.costs import months
-from ketbase.costs.statements import Statement, StatementLine
+from ketbase.costs.statement import Statement, StatementLine
 from ketbase.money import NANO, Money
 
 _FONT = "helvetica"

@@ -122,7 +122,8 @@ class Quotes:
         return Money()
 
     def _compute(self, seconds: StepSeconds) -> CostLine:
-        expected = seconds.compile + seconds.execute
+        # A step that takes longer is stopped there.
+        expected = min(seconds.compile, COMPILE_S) + min(seconds.execute, EXECUTE_S)
         longest = _allowed(seconds.compile, COMPILE_S) + _allowed(seconds.execute, EXECUTE_S)
         return CostLine(
             what="compute",

@@ -1,4 +1,4 @@
-"""A month's statement: what an organisation owes, by day, backend and user, and job by job."""
+"""Adds a month up to its statement."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller
 from ketbase.costs import months
+from ketbase.costs.statement import CURRENT, DayLine, Statement, StatementLine
 from ketbase.errors import NotFoundError
 from ketbase.ledger import layout
 from ketbase.ledger.service import Ledger
@@ -13,65 +14,9 @@ from ketbase.ledger.types import CostEvent
 from ketbase.money import Money
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import Records
-from ketbase.types import Model, Moment
 
 _LATE = timedelta(days=7)
 """So long after a month's end its jobs' ends are looked for in any case."""
-
-
-CURRENT = "current"
-MONTH_OR_CURRENT = rf"^(20\d\d-(0[1-9]|1[0-2])|{CURRENT})$"
-
-
-class StatementLine(Model):
-    """A sum over some jobs.
-
-    Attributes:
-        name: for people; where there is none, the id.
-        email: of a user.
-    """
-
-    id: str
-    name: str
-    email: str | None = None
-    jobs: int
-    circuits: int
-    shots: int
-    cost: Money
-
-
-class DayLine(Model):
-    """What one day's jobs cost."""
-
-    date: date
-    jobs: int
-    cost: Money
-
-
-class Statement(Model):
-    """What the jobs that were submitted in one month (UTC) cost.
-
-    Attributes:
-        open: set aside for jobs of the month that are not over; the total may still grow by as much.
-        final: whether it will not change any more.
-        by_day: every day of the month, by the day on which jobs ended; those that ended later stand on the last.
-    """
-
-    month: str
-    organization_id: str
-    organization: str
-    monthly_limit: Money | None
-    total: Money
-    open: Money
-    final: bool
-    jobs: int
-    circuits: int
-    shots: int
-    compute_seconds: float
-    by_day: tuple[DayLine, ...]
-    by_backend: tuple[StatementLine, ...]
-    by_user: tuple[StatementLine, ...]
-    created_at: Moment
 
 
 class Statements:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from ketbase.costs.statements import Statement
+from ketbase.costs.statement import Statement
 from ketbase.errors import TooLargeError
 from ketbase.ledger.types import CostEvent
 from ketbase.types import iso

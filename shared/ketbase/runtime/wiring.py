@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from ketbase.costs.prices import Prices
     from ketbase.costs.quotes import Quotes
     from ketbase.costs.reconciliation import Reconciler
-    from ketbase.costs.statements import Statement, Statements
+    from ketbase.costs.statement import Statement
+    from ketbase.costs.statements import Statements
     from ketbase.costs.usage import UsageReports
     from ketbase.jobs.dispatcher import Dispatcher
     from ketbase.jobs.purge import JobPurge

@@ -14,7 +14,8 @@ from ketbase.accounts.roles import Role
 from ketbase.accounts.types import Caller
 from ketbase.costs import tables
 from ketbase.costs.pages import as_pdf
-from ketbase.costs.statements import Statement, Statements
+from ketbase.costs.statement import Statement
+from ketbase.costs.statements import Statements
 from ketbase.costs.tables import as_csv
 from ketbase.errors import NotFoundError, TooLargeError
 from ketbase.ledger.types import Charge, CostEvent
