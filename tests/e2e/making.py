@@ -60,6 +60,7 @@ MAKERS: dict[str, Maker] = {
     "invitation_id": Maker(invitation),
     "job_id": Maker(job),
     "key_id": Maker(key),
+    "month": Maker(lambda owner, _caller: f"{owner.house.clock.now():%Y-%m}", tenants=False),
     "session_id": Maker(session),
     "user_id": Maker(user),
 }
@@ -68,6 +69,7 @@ MAKERS: dict[str, Maker] = {
 BODIES: dict[str, Any] = {
     "CreateCircuit": {"name": "Bell", **BELL},
     "CreateKey": {"name": "another", "scopes": ["circuits:read"]},
+    "EstimateRequest": {"circuit": {"n_qubits": 2, "gates": 2}},
     "RunCircuit": {"backend": "aer", "shots": 10},
     "UpdateCircuit": {"name": "renamed"},
 }
