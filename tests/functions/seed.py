@@ -72,6 +72,7 @@ def sign_in() -> None:
     """Let the first owner sign in, forget their password, and begin to enrol a device."""
     from ketbase.accounts.types import Origin
     from ketbase.auth import password_changes
+    from ketbase.auth.types import ForgotPassword
     from ketbase.runtime import wiring
     from ketbase.runtime.settings import settings
 
@@ -79,7 +80,7 @@ def sign_in() -> None:
     granted = wiring.grants().by_password(EMAIL, PASSWORD, Origin())
     (settings().data / SESSION).write_text(granted.access_token)
     with patch.object(password_changes.secrets, "token_urlsafe", lambda _: RESET_TOKEN):
-        wiring.password_changes().forget(password_changes.ForgotPassword(email=EMAIL), Origin())
+        wiring.password_changes().forget(ForgotPassword(email=EMAIL), Origin())
     owner = wiring.account_store().user_by_email(EMAIL)
     known = wiring.credentials().get(owner.organization_id, owner.id)
     wiring.records().write(wiring.credentials().change(known, totp_offered=wiring.vault().seal(OTP_SECRET)))

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from ketbase.auth.password_changes import ChangePassword
+from ketbase.auth.types import ChangePassword
 from ketbase.runtime.http import Caller, lambda_handler, session_only
 from ketbase.runtime.wiring import password_changes
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from ketbase.auth.mfa import ConfirmFactor, RecoveryCodes
+from ketbase.auth.types import ConfirmFactor, RecoveryCodes
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, session_only
 from ketbase.runtime.wiring import mfa
 

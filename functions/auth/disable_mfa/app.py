@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from ketbase.auth.mfa import DisableFactor
+from ketbase.auth.types import DisableFactor
 from ketbase.runtime.http import Caller, lambda_handler, session_only
 from ketbase.runtime.wiring import mfa
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from ketbase.auth.mfa import Enrolment
+from ketbase.auth.types import Enrolment
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, session_only
 from ketbase.runtime.wiring import mfa
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request
 
-from ketbase.auth.password_changes import ForgotPassword
+from ketbase.auth.types import ForgotPassword
 from ketbase.runtime.http import lambda_handler, origin_of
 from ketbase.runtime.wiring import password_changes
 

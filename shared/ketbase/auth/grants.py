@@ -9,12 +9,12 @@ from ketbase.audit.lines import line, system_line
 from ketbase.auth import credentials as kept
 from ketbase.auth import decoys
 from ketbase.auth.credentials import Credentials, CredentialStore
-from ketbase.auth.passwords import LONGEST, Passwords
+from ketbase.auth.passwords import Passwords
 from ketbase.auth.second_factor import SecondFactor
 from ketbase.auth.sessions import Opened, ReusedError, Session, Sessions
 from ketbase.auth.throttle import Throttle
 from ketbase.auth.tokens import AccessTokens
-from ketbase.auth.types import Grant, TokenRequest
+from ketbase.auth.types import LONGEST_PASSWORD, Grant, TokenRequest
 from ketbase.errors import ForbiddenError, InvalidError, UnauthenticatedError
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import Check, ConditionFailedError, Equals, Records, Write
@@ -87,8 +87,8 @@ class Grants:
         if user is None:
             decoys.look_up(self._accounts, self._credentials)
         # A longer one is nobody's, and hashing it would be a way to keep us busy.
-        right = self._passwords.verify(known.password_hash if known else None, password[:LONGEST])
-        if user is None or known is None or not right or len(password) > LONGEST:
+        right = self._passwords.verify(known.password_hash if known else None, password[:LONGEST_PASSWORD])
+        if user is None or known is None or not right or len(password) > LONGEST_PASSWORD:
             self._refuse(user, email, "password", origin)
             raise _invalid()
         changed: dict[str, Any] = {}

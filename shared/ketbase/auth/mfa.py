@@ -3,53 +3,18 @@
 import io
 
 import segno
-from pydantic import Field
 
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller
 from ketbase.audit.lines import line
 from ketbase.auth.credentials import Credentials, CredentialStore
-from ketbase.auth.passwords import LONGEST, Passwords
+from ketbase.auth.passwords import Passwords
 from ketbase.auth.second_factor import SecondFactor, new_recovery_codes, recovery_hash
 from ketbase.auth.throttle import Throttle
+from ketbase.auth.types import ConfirmFactor, DisableFactor, Enrolment, RecoveryCodes
 from ketbase.errors import ConflictError, InvalidError
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Records, Write
-from ketbase.types import Model
-
-
-class Enrolment(Model):
-    """What an authenticator app needs; shown once.
-
-    Attributes:
-        secret: to type in.
-        uri: to open, `otpauth://totp/…`.
-        qr_svg: the same to photograph.
-    """
-
-    secret: str
-    uri: str
-    qr_svg: str
-
-
-class ConfirmFactor(Model):
-    """The first code of a new device."""
-
-    code: str = Field(min_length=6, max_length=16)
-
-
-class RecoveryCodes(Model):
-    """Each signs in once in place of a code; shown once."""
-
-    recovery_codes: tuple[str, ...]
-
-
-class DisableFactor(Model):
-    """The proof that it is oneself: a code of the device, a recovery code, or the password."""
-
-    code: str = Field("", max_length=16)
-    recovery_code: str = Field("", max_length=64)
-    password: str = Field("", max_length=LONGEST)
 
 
 class Mfa:

@@ -5,21 +5,18 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Origin, User
 from ketbase.auth.credentials import Credentials, CredentialStore
 from ketbase.auth.grants import Grants
-from ketbase.auth.types import Grant
+from ketbase.auth.types import JOURNEY, Grant
 from ketbase.errors import ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
 from ketbase.ports.clock import Clock
 from ketbase.ports.identity import Identity, IdentityProvider
 from ketbase.ports.records import Absent, ConditionFailedError, Delete, Item, Key, Present, Put, Records, Write
 
-JOURNEY = timedelta(minutes=10)
-"""How long somebody may take at the provider."""
 _BYTES = 32
 
 

@@ -4,46 +4,22 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from pydantic import Field
-
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, Origin, User
 from ketbase.audit.lines import line, system_line
 from ketbase.auth import decoys
 from ketbase.auth.credentials import Credentials, CredentialStore
-from ketbase.auth.passwords import LONGEST, Passwords, check_strength
+from ketbase.auth.passwords import Passwords, check_strength
 from ketbase.auth.sessions import Sessions
 from ketbase.auth.throttle import Throttle
+from ketbase.auth.types import ChangePassword, ForgotPassword, ResetPassword
 from ketbase.errors import ConflictError, InvalidError, RateLimitedError
 from ketbase.notices.outbox import notice
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Delete, Item, Key, Present, Put, Records, Write
-from ketbase.types import Model
 
 RESET_LIFETIME = timedelta(hours=1)
-_LONGEST_ADDRESS = 254
-_LONGEST_TOKEN = 128
 _TOKEN_BYTES = 32
-
-
-class ChangePassword(Model):
-    """The old password and the new one."""
-
-    old_password: str = Field(max_length=LONGEST)
-    new_password: str
-
-
-class ForgotPassword(Model):
-    """Whose password is lost."""
-
-    email: str = Field(min_length=3, max_length=_LONGEST_ADDRESS)
-
-
-class ResetPassword(Model):
-    """The token from the mail, and the new password."""
-
-    token: str = Field(min_length=1, max_length=_LONGEST_TOKEN)
-    new_password: str
 
 
 class PasswordChanges:

@@ -8,10 +8,10 @@ from argon2 import Parameters, PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
+from ketbase.auth.types import LONGEST_PASSWORD
 from ketbase.errors import InvalidError
 
 SHORTEST: Final = 12
-LONGEST: Final = 128
 _AT_ONCE: Final = 4
 """Each takes 64 MiB, so that a flood of sign-ins waits its turn and does not fill the memory."""
 
@@ -53,8 +53,8 @@ def check_strength(password: str, email: str) -> None:
     Raises:
         InvalidError: `WEAK_PASSWORD`.
     """
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise _weak(f"A password has {SHORTEST} to {LONGEST} characters.")
+    if not SHORTEST <= len(password) <= LONGEST_PASSWORD:
+        raise _weak(f"A password has {SHORTEST} to {LONGEST_PASSWORD} characters.")
     folded, address = password.casefold().strip(), email.casefold()
     if folded in (address, address.partition("@")[0]):
         raise _weak("A password is not one's own address.")
@@ -63,7 +63,9 @@ def check_strength(password: str, email: str) -> None:
 
 
 def _weak(message: str) -> InvalidError:
-    return InvalidError("WEAK_PASSWORD", message, field="password", min_length=SHORTEST, max_length=LONGEST)
+    return InvalidError(
+        "WEAK_PASSWORD", message, field="password", min_length=SHORTEST, max_length=LONGEST_PASSWORD
+    )
 
 
 def _made_up_hash(parameters: Parameters) -> str:

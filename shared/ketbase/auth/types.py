@@ -1,10 +1,17 @@
-"""What goes over the wire when tokens are asked for, given and given back."""
+"""What goes over the wire when people sign in, and when they change what they sign in with."""
 
-from typing import Literal
+from datetime import timedelta
+from typing import Final, Literal
 
 from pydantic import Field
 
 from ketbase.types import Model
+
+LONGEST_PASSWORD: Final = 128
+_LONGEST_ADDRESS: Final = 254
+_LONGEST_TOKEN: Final = 128
+JOURNEY: Final = timedelta(minutes=10)
+"""How long somebody may take at the identity provider."""
 
 
 class Grant(Model):
@@ -33,8 +40,8 @@ class TokenRequest(Model):
     """
 
     grant_type: str = Field(examples=["password", "refresh_token"])
-    email: str = Field("", max_length=254)
-    username: str = Field("", max_length=254)
+    email: str = Field("", max_length=_LONGEST_ADDRESS)
+    username: str = Field("", max_length=_LONGEST_ADDRESS)
     password: str = ""
     otp: str = Field("", max_length=16)
     recovery_code: str = Field("", max_length=64)
@@ -45,3 +52,57 @@ class RevokeRequest(Model):
     """Gives a token back, whichever kind it is."""
 
     token: str = Field(min_length=1, max_length=8_192)
+
+
+class Enrolment(Model):
+    """What an authenticator app needs; shown once.
+
+    Attributes:
+        secret: to type in.
+        uri: to open, `otpauth://totp/…`.
+        qr_svg: the same to photograph.
+    """
+
+    secret: str
+    uri: str
+    qr_svg: str
+
+
+class ConfirmFactor(Model):
+    """The first code of a new device."""
+
+    code: str = Field(min_length=6, max_length=16)
+
+
+class RecoveryCodes(Model):
+    """Each signs in once in place of a code; shown once."""
+
+    recovery_codes: tuple[str, ...]
+
+
+class DisableFactor(Model):
+    """The proof that it is oneself: a code of the device, a recovery code, or the password."""
+
+    code: str = Field("", max_length=16)
+    recovery_code: str = Field("", max_length=64)
+    password: str = Field("", max_length=LONGEST_PASSWORD)
+
+
+class ChangePassword(Model):
+    """The old password and the new one."""
+
+    old_password: str = Field(max_length=LONGEST_PASSWORD)
+    new_password: str
+
+
+class ForgotPassword(Model):
+    """Whose password is lost."""
+
+    email: str = Field(min_length=3, max_length=_LONGEST_ADDRESS)
+
+
+class ResetPassword(Model):
+    """The token from the mail, and the new password."""
+
+    token: str = Field(min_length=1, max_length=_LONGEST_TOKEN)
+    new_password: str

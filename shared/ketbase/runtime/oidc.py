@@ -3,7 +3,7 @@
 from fastapi import Request
 from fastapi.responses import Response
 
-from ketbase.auth.oidc import JOURNEY
+from ketbase.auth.types import JOURNEY
 
 COOKIE = "__Host-ketbase-oidc"
 """The prefix holds browsers to Secure, to the path / and to this host alone."""

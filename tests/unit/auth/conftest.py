@@ -16,7 +16,7 @@ from ketbase.audit import layout as audit_layout
 from ketbase.auth.buckets import Buckets
 from ketbase.auth.credentials import CredentialStore
 from ketbase.auth.grants import Grants
-from ketbase.auth.mfa import ConfirmFactor, Mfa
+from ketbase.auth.mfa import Mfa
 from ketbase.auth.own_sessions import OwnSessions
 from ketbase.auth.password_changes import PasswordChanges
 from ketbase.auth.passwords import Passwords
@@ -25,6 +25,7 @@ from ketbase.auth.sessions import Sessions
 from ketbase.auth.signing_keys import SigningKeys
 from ketbase.auth.throttle import Throttle
 from ketbase.auth.tokens import AccessTokens
+from ketbase.auth.types import ConfirmFactor
 from ketbase.notices import outbox
 from ketbase.ports.records import Index
 from ketbase.vault import Vault

@@ -2,7 +2,7 @@ import pyotp
 import pytest
 
 from ketbase.auth.buckets import EmptyBucketError
-from ketbase.auth.mfa import ConfirmFactor, DisableFactor
+from ketbase.auth.types import ConfirmFactor, DisableFactor
 from ketbase.errors import ConflictError, InvalidError
 from tests.unit.auth.conftest import PASSWORD
 

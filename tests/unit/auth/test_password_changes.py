@@ -4,7 +4,7 @@ import pytest
 
 from ketbase.accounts.types import Origin
 from ketbase.auth.buckets import EmptyBucketError
-from ketbase.auth.password_changes import ChangePassword, ForgotPassword, ResetPassword
+from ketbase.auth.types import ChangePassword, ForgotPassword, ResetPassword
 from ketbase.errors import InvalidError
 from tests.unit.auth.conftest import ADDRESS, HERE, PASSWORD
 
