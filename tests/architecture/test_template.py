@@ -16,7 +16,7 @@ from tests.template import Function, functions, template
 MAX_RESOURCES = 450
 """CloudFormation ends at 500."""
 PLANNED_FUNCTIONS = 130
-PLANNED_DOMAINS = 16
+PLANNED_DOMAINS = 17
 """The rooms of the design, and run, ops, docs."""
 PLANNED_WORKFLOWS = 7
 PLANNED_HOT = 6
