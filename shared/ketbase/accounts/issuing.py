@@ -57,12 +57,14 @@ class KeyIssuer:
         """Make a key of the caller's.
 
         Raises:
-            ForbiddenError: `MISSING_SCOPE`, the caller is a key without `keys:write`; `SCOPE_NOT_GRANTED`, the
+            ForbiddenError: `MISSING_SCOPE`, the caller is a key without `keys:write`; `KEY_IS_LIMITED`, it is one
+                that expires or has a monthly limit, which a new key would not have; `SCOPE_NOT_GRANTED`, the
                 caller lacks what the key is to have.
             InvalidError: `UNKNOWN_SCOPE`, `RATE_LIMIT_TOO_HIGH` or `EXPIRES_IN_THE_PAST`.
             NotFoundError: `USER_NOT_FOUND`, the caller was removed meanwhile.
         """
         _refuse_weak_key(caller, "keys:write")
+        self._refuse_limited_key(caller)
         scopes = granted(caller, body.scopes)
         now = self._clock.now()
         if body.rate_limit > self._most_requests:
@@ -152,6 +154,14 @@ class KeyIssuer:
             )
         except (RevokedKeyError, ConditionFailedError) as problem:
             raise unknown from problem
+
+    def _refuse_limited_key(self, caller: Caller) -> None:
+        own = caller.key_id and self._keys.get(caller.organization_id, caller.key_id)
+        if own and (own.expires_at is not None or own.monthly_limit is not None):
+            raise ForbiddenError(
+                "KEY_IS_LIMITED",
+                "A key that expires or has a monthly limit makes no other keys; sign in, or use one without limits.",
+            )
 
     def _shown(self, records: Iterable[KeyRecord]) -> Iterator[KeyView]:
         listed = list(records)

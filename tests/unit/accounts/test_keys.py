@@ -197,3 +197,15 @@ def test_a_user_who_was_removed_makes_no_key(town, owner, developer):
     town.users.remove(owner, developer.user_id)
     with pytest.raises(NotFoundError):
         town.key(developer, "jobs:read")
+
+
+@pytest.mark.parametrize("limit", ["expiry", "money"])
+def test_a_key_that_is_limited_makes_no_key_that_is_not(town, owner, limit):
+    limits = (
+        {"expires_at": town.clock.now() + timedelta(days=1)} if limit == "expiry" else {"monthly_limit": "1.00"}
+    )
+    made = town.issuer.create(owner, CreateKey(name="limited", scopes=("*",), **limits))
+    caller = town.keys.authenticate(made.key, SOMEWHERE)
+    with pytest.raises(ForbiddenError) as problem:
+        town.issuer.create(caller, CreateKey(name="free", scopes=("jobs:read",)))
+    assert problem.value.code == "KEY_IS_LIMITED"
