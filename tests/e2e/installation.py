@@ -30,7 +30,7 @@ from ketbase.runtime.settings import settings
 from tests.template import ROOT
 
 SETTINGS = {"KETBASE_SIGN_UP": "open", "KETBASE_SIGN_IN_TRIES": "1000000", "KETBASE_STAGE": "test"}
-PASSWORD = "correct horse battery staple"  # noqa: S105
+PASSWORD = "correct horse battery staple"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
