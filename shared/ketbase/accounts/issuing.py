@@ -160,7 +160,7 @@ class KeyIssuer:
         if own and (own.expires_at is not None or own.monthly_limit is not None):
             raise ForbiddenError(
                 "KEY_IS_LIMITED",
-                "A key that expires or has a monthly limit makes no other keys; sign in, or use one without limits.",
+                "A key that expires or has a monthly limit makes no other keys; sign in, or use one without.",
             )
 
     def _shown(self, records: Iterable[KeyRecord]) -> Iterator[KeyView]:
