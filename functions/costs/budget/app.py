@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from ketbase.costs.views import BudgetView
+from ketbase.costs.budget import BudgetView
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import budgets
 

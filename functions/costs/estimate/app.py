@@ -2,8 +2,7 @@
 
 from fastapi import APIRouter
 
-from ketbase.costs.requests import EstimateRequest
-from ketbase.costs.views import Estimate
+from ketbase.costs.estimate import Estimate, EstimateRequest
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import comparison
 

@@ -8,8 +8,7 @@ from ketbase.accounts.types import Caller
 from ketbase.audit.lines import line
 from ketbase.costs import months
 from ketbase.costs.alerts import Alerts, place, reached
-from ketbase.costs.requests import AlertRequest, UpdateBudget
-from ketbase.costs.views import AlertView, BudgetView, Paused
+from ketbase.costs.budget import AlertRequest, AlertView, BudgetView, Paused, UpdateBudget
 from ketbase.errors import InvalidError
 from ketbase.ledger.service import Ledger
 from ketbase.ledger.types import Budget, BudgetAlert, Standing

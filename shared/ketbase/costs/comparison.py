@@ -4,10 +4,9 @@ from ketbase.accounts.types import Caller
 from ketbase.backends.service import Backends
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.service import Circuits
+from ketbase.costs.estimate import BackendEstimate, Estimate, EstimateRequest, Problem
 from ketbase.costs.quotes import Quotes
-from ketbase.costs.requests import EstimateRequest
 from ketbase.costs.shapes import Shape, shape_of
-from ketbase.costs.views import BackendEstimate, Estimate, Problem
 from ketbase.errors import InvalidError
 from ketbase.ledger.service import Ledger
 from ketbase.money import Money

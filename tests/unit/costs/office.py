@@ -9,9 +9,9 @@ from ketbase.accounts.types import Caller, Notifications, Organization, Organiza
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.adapters.webhooks.https import HttpsWebhooks
 from ketbase.costs.alerts import Alerts
+from ketbase.costs.budget import UpdateBudget
 from ketbase.costs.budgets import Budgets
 from ketbase.costs.observer import CostObserver
-from ketbase.costs.requests import UpdateBudget
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobError
 from ketbase.ledger.types import Charge

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from ketbase.audit.layout import UNSEALED
+from ketbase.costs.budget import UpdateBudget
 from ketbase.costs.budgets import projection
-from ketbase.costs.requests import UpdateBudget
 from ketbase.errors import InvalidError
 from ketbase.money import Money
 from ketbase.ports.records import Index

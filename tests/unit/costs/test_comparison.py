@@ -10,9 +10,9 @@ from ketbase.circuits.service import Circuits
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit, Gate
 from ketbase.costs.comparison import Comparison
+from ketbase.costs.estimate import EstimateRequest
 from ketbase.costs.prices import Prices
 from ketbase.costs.quotes import Quotes
-from ketbase.costs.requests import EstimateRequest
 from ketbase.errors import NotFoundError
 from ketbase.money import Money
 from tests.fakes import BOB, DictBlobs, FakeLanguage

@@ -1,19 +1,18 @@
-"""What callers ask of budgets and estimates."""
+"""A budget as it is set, and as it is shown."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from ketbase.accounts.requests import Email
-from ketbase.costs.shapes import Shape
 from ketbase.ledger.types import AlertAction
 from ketbase.money import Money
-from ketbase.run.types import MAX_SHOTS
-from ketbase.types import Model
+from ketbase.types import Model, Moment
 
 MAX_ALERTS = 20
 MAX_RECIPIENTS = 10
-MAX_BACKENDS = 30
+
+type Paused = Literal["none", "new_jobs", "all_jobs"]
 
 
 class AlertRequest(Model):
@@ -60,23 +59,42 @@ class UpdateBudget(Model):
         return self
 
 
-class EstimateRequest(Model):
-    """The body of `POST /v1/estimate`: a circuit that is there, or the size of one that is not.
+class AlertView(Model):
+    """One alert of a budget.
 
     Attributes:
-        backends: to compare.
-        shots: how often the circuit is run.
-        budget_limit: the ceiling that the job would be given.
+        webhook: its host and last four characters.
+        status: of this month.
+        triggered_at: when it went off this month.
     """
 
-    circuit_id: Annotated[str, StringConstraints(max_length=64)] | None = None
-    circuit: Shape | None = None
-    backends: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_BACKENDS)] = ("aer",)
-    shots: Annotated[int, Field(ge=1, le=MAX_SHOTS)] = 1_024
-    budget_limit: Annotated[Money, Field(examples=["0.50"])] | None = None
+    threshold: int
+    action: AlertAction
+    recipients: tuple[str, ...] = ()
+    webhook: str | None = None
+    status: Literal["not_triggered", "triggered"]
+    triggered_at: Moment | None = None
 
-    @model_validator(mode="after")
-    def _one_circuit(self) -> Self:
-        if (self.circuit_id is None) == (self.circuit is None):
-            raise ValueError("give either circuit_id or the size of a circuit as circuit")
-        return self
+
+class BudgetView(Model):
+    """What an organisation may spend this month, and did.
+
+    Attributes:
+        current_spend: what ended jobs cost.
+        reserved: set aside for jobs that are not over.
+        remaining: what can still be set aside.
+        percentage_used: `current_spend` of the limit.
+        projected_monthly_spend: at the month's end, if it goes on as until now.
+        paused: which jobs an alert holds back at this moment.
+    """
+
+    month: str = Field(examples=["2026-01"])
+    monthly_limit: Money
+    current_spend: Money
+    reserved: Money
+    remaining: Money
+    percentage_used: float
+    projected_monthly_spend: Money
+    paused: Paused
+    alerts: tuple[AlertView, ...]
+    updated_at: Moment | None
