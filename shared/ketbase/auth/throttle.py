@@ -1,12 +1,15 @@
 """Slows down who guesses: each address, and each place that tries, has few tries and gets new ones slowly."""
 
 import hashlib
+from typing import Final
 
 from ketbase.accounts.types import Origin
 from ketbase.auth.buckets import Buckets, Rate
 
-REFILL_S = 90
-"""Seconds until one more try."""
+REFILL_S: Final = 90
+"""Seconds until an address has one more try."""
+PEOPLE: Final = 10
+"""So many may share a place, such as an office behind one address: it has as many times the tries of one."""
 
 
 class Throttle:
@@ -17,10 +20,11 @@ class Throttle:
 
         Args:
             buckets: which count.
-            tries: how many may come at once.
+            tries: how many may come at once for one address.
         """
         self._buckets = buckets
-        self._rate = Rate(tries, REFILL_S * 1_000_000)
+        self._of_one = Rate(tries, REFILL_S * 1_000_000)
+        self._of_a_place = Rate(tries * PEOPLE, REFILL_S * 1_000_000 // PEOPLE)
 
     def guess(self, what: str, whose: str, origin: Origin | None = None) -> None:
         """Count one try.
@@ -33,9 +37,9 @@ class Throttle:
         Raises:
             EmptyBucketError: `RATE_LIMITED`.
         """
-        self._buckets.take(f"{what}#{_digest(whose.casefold())}", self._rate)
+        self._buckets.take(f"{what}#{_digest(whose.casefold())}", self._of_one)
         if origin is not None and origin.address:
-            self._buckets.take(f"{what}-from#{_digest(origin.address)}", self._rate)
+            self._buckets.take(f"{what}-from#{_digest(origin.address)}", self._of_a_place)
 
 
 def _digest(text: str) -> str:

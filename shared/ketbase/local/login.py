@@ -1,7 +1,6 @@
 """`ketbase login`, `logout` and `whoami`: an API key of one's own for this machine."""
 
 import contextlib
-import getpass
 import json
 import socket
 import sys
@@ -27,7 +26,7 @@ def login(
         client = Client(url)
         token, refresh_token = _in_a_browser(client) if oidc else _with_a_password(client, email)
         signed_in = Client(url, token)
-        name = f"{getpass.getuser()}@{socket.gethostname()}"
+        name = socket.gethostname() or "command line"
         made = signed_in.make_key(name)
         user = signed_in.me()
         _end_former()

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
         token_leeway_s: how far the clocks of two machines may be apart.
         session_hours: how long a session lives that nobody refreshes.
         session_days: how long a session lives at most.
-        sign_in_tries: how many wrong passwords an address, or a place, may send at once before it has to wait.
+        sign_in_tries: how many passwords may be tried at once for one address, before it has to wait; a place that
+            many people share may try ten times as many.
         oidc_issuer: the identity provider, as its tokens name it; nobody signs in there where it is empty.
         result_days: how long a job and its result are kept after its end.
         audit_days: how long a line of the audit log is kept.
