@@ -103,7 +103,7 @@ def describe_application(app: FastAPI) -> dict[str, Any]:
 
 def lambda_handler(router: APIRouter) -> Callable[[dict[str, Any], Any], Any]:
     """Make the Lambda handler of one route, with everything that it calls wired."""
-    wiring.warm()
+    wiring.warm_door()
     # Each request has its own line already, with the caller in it.
     logging.getLogger("mangum").setLevel(logging.WARNING)
     serve = Mangum(application(router), lifespan="off")

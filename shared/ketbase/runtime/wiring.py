@@ -786,8 +786,16 @@ def dependencies() -> dict[str, Callable[[], None]]:
 def warm() -> None:
     """In Lambda, make the clients while the function starts, so that a snapshot holds them."""
     if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
-        admission()
+        records()
         blobs()
+
+
+def warm_door() -> None:
+    """The same for a route, with what finds out who is calling."""
+    warm()
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
+        admission()
+        access_tokens()
 
 
 def version() -> str:
