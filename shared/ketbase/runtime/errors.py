@@ -1,5 +1,6 @@
 """The one table that turns what went wrong into an HTTP status and the envelope's error."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -40,6 +41,8 @@ _OF_STATUS = {
 }
 _SHOWN_PROBLEMS = 20
 _SHOWN_INPUT = 100
+_SECRET = re.compile(r"password|secret|token|otp|code|webhook|credential|x-api-key|authorization", re.IGNORECASE)
+"""Names of fields whose values are not said again."""
 
 
 class ErrorBody(Model):
@@ -103,6 +106,8 @@ def _field(problem: Mapping[str, Any]) -> dict[str, Any]:
         message = str(problem.get("ctx", {}).get("error", message))
     field = {"field": ".".join(location), "message": message, "type": problem["type"]}
     given = problem.get("input")
-    if isinstance(given, str | int | float | bool):
+    # A field that nobody knows may be a secret under a wrong name.
+    secret = _SECRET.search(field["field"]) or problem["type"] == "extra_forbidden"
+    if not secret and isinstance(given, str | int | float | bool):
         field["input"] = str(given)[:_SHOWN_INPUT]
     return field
