@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from ketbase.backends.catalog import backends
 from ketbase.jobs.store import JobStore
 
+_NOTICES = {"NoticesSent": "sent", "NoticesGivenUp": "given_up"}
 _BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
@@ -27,6 +28,10 @@ class PrometheusMeter:
         self._depth = Gauge(
             "backend_queue_depth", "Jobs that wait for a backend", ["backend"], registry=self._registry
         )
+        self._notices = Counter("notices_total", "Notices that were sent or given up", ["end"], registry=self._registry)
+        self._discrepancies = Gauge(
+            "ledger_discrepancies", "What the last reconciliation found", registry=self._registry
+        )
         self._running = Gauge("jobs_running", "Jobs that run", registry=self._registry)
 
     def __call__(self, name: str, value: float, _unit: str, /, **dimensions: str) -> None:
@@ -35,6 +40,10 @@ class PrometheusMeter:
             self._requests.labels(**dimensions).inc(value)
         elif name == "RequestDuration":
             self._durations.labels(**dimensions).observe(value / 1_000)
+        elif name in _NOTICES:
+            self._notices.labels(end=_NOTICES[name]).inc(value)
+        elif name == "LedgerDiscrepancies":
+            self._discrepancies.set(value)
 
     def page(self) -> bytes:
         """Write all measurements as Prometheus text."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ketbase.costs.discrepancies import Discrepancy
 from ketbase.costs.reconciliation import REPORTS, Reconciler, Report
 from ketbase.jobs import layout as jobs_layout
-from ketbase.jobs.types import Job, JobError
+from ketbase.jobs.types import Job, JobError, JobStatus
 from ketbase.ledger import layout
 from ketbase.ledger.types import Charge, CostEvent
 from ketbase.money import Money
@@ -145,7 +145,7 @@ def lose_job(office: Office, job: Job) -> None:
 
 
 def reopen(office: Office, job: Job) -> None:
-    falsify(office, job, status="running")
+    falsify(office, job, status=JobStatus.RUNNING)
 
 
 INJURIES: list[tuple[str, Callable[[Office, Job], None]]] = [
