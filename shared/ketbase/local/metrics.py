@@ -28,7 +28,9 @@ class PrometheusMeter:
         self._depth = Gauge(
             "backend_queue_depth", "Jobs that wait for a backend", ["backend"], registry=self._registry
         )
-        self._notices = Counter("notices_total", "Notices that were sent or given up", ["end"], registry=self._registry)
+        self._notices = Counter(
+            "notices_total", "Notices that were sent or given up", ["end"], registry=self._registry
+        )
         self._discrepancies = Gauge(
             "ledger_discrepancies", "What the last reconciliation found", registry=self._registry
         )

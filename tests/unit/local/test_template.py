@@ -25,7 +25,17 @@ def test_a_route_function_has_a_router_with_one_route_and_a_step_has_none(templa
 def test_the_doorbell_and_the_schedules_wake_what_they_should(template):
     assert [f.name for f in template.functions.values() if f.on_doorbell] == ["JobsDispatchFunction"]
     scheduled = {f.name: f.every_s for f in template.functions.values() if f.every_s}
-    assert scheduled == {"JobsDispatchFunction": 60, "OpsSweepFunction": 60}
+    assert scheduled == {
+        "AuthRotateFunction": 2_592_000,
+        "CostsAlertFunction": 900,
+        "JobsDispatchFunction": 60,
+        "OpsDeliverFunction": 60,
+        "OpsPurgeFunction": 3_600,
+        "OpsReconcileFunction": 86_400,
+        "OpsSealFunction": 60,
+        "OpsSweepFunction": 60,
+        "OrganizationEraseFunction": 60,
+    }
 
 
 def test_the_state_machines_call_functions_that_there_are(template):
