@@ -5,9 +5,11 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +271,17 @@ def test_a_put_that_was_killed_leaves_no_blob(tmp_path: Path, monkeypatch: pytes
     assert list(blobs.keys()) == ["a"]
     assert blobs.get("a") == b"a"
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a,blob"]
+
+
+def test_files_are_forgotten_by_their_age_and_their_prefix(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    keys = ["jobs/a/old", "jobs/a/new", "audit/a/old", "jobs"]
+    for key in keys:
+        blobs.put(key, b"x", content_type="text/plain")
+    year = 31_536_000
+    for path in tmp_path.rglob("old,blob"):
+        os.utime(path, (time.time() - year, time.time() - year))
+    before = datetime.now(UTC) - timedelta(days=90)
+    assert blobs.forget("jobs/", before) == 1
+    assert sorted(blobs.keys()) == ["audit/a/old", "jobs", "jobs/a/new"]
+    assert blobs.forget("jobs/", before) == 0
