@@ -21,6 +21,7 @@ from tests.servers import REGION, free_port
 
 PLACE = Place(REGION, account="000000000000")
 _STACK = "ketbase-dev"
+_PARAMETERS = {"SignUp": "open", "MailFrom": "ketbase@example.com"}
 _ADMINISTRATOR = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 _STARTS_WITHIN_S = _DEPLOYS_WITHIN_S = 60
 
@@ -47,7 +48,13 @@ class Cloud(User):
         self.names: dict[str, str] = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
         # The emulator also answers at the API's own host name, but keeps /health and /ready for itself there.
         api = f"{url}/_aws/execute-api/{self.names['Api']}/$default"
-        self.client = httpx.Client(base_url=api, headers={"X-API-Key": self._found()}, timeout=60, trust_env=False)
+        self._api = api
+        self.client = self.as_(**{"X-API-Key": self._found()})
+        self.aws("sesv2").create_email_identity(EmailIdentity=_PARAMETERS["MailFrom"])
+
+    def as_(self, **headers: str) -> httpx.Client:
+        """A client of the HTTP API that shows these headers."""
+        return httpx.Client(base_url=self._api, headers=headers, timeout=60, trust_env=False)
 
     def aws(self, service: str) -> Any:
         """A client of a service that may do anything."""
@@ -62,6 +69,12 @@ class Cloud(User):
         """The ARN of the execution that runs a job."""
         machine = self.outputs["RunStateMachineArn"]
         return f"{machine.replace(':stateMachine:', ':execution:')}:{job['id']}-{job['attempt']}"
+
+    def mails(self, to: str) -> list[str]:
+        """The texts of the mails that SES sent to an address, the latest last."""
+        answer = httpx.get(f"{self._url}/_ministack/ses/messages", trust_env=False)
+        by_account = answer.json()["messages"]
+        return [m["BodyText"] for messages in by_account.values() for m in messages if to in m["To"]]
 
     def give(self, function: str, **settings: str) -> None:
         """Change some settings of a function, as an operator might."""
@@ -93,6 +106,7 @@ class Cloud(User):
             StackName=_STACK,
             TemplateURL=f"{self._url}/{deployable.BUCKET}/{key}",
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in _PARAMETERS.items()],
         )
         deadline = time.monotonic() + _DEPLOYS_WITHIN_S
         while time.monotonic() < deadline:
@@ -120,6 +134,12 @@ class Cloud(User):
         if done.returncode:
             raise AssertionError(f"there is no first key: {done.stderr}")
         return done.stdout.strip()
+
+
+def ok(answer: Any, status: int = 200) -> Any:
+    """Give the data of an answer that has to have this status."""
+    assert answer.status_code == status, answer.text
+    return answer.json()["data"] if answer.content else None
 
 
 @contextlib.contextmanager

@@ -66,6 +66,8 @@ def needs(call: Mapping[str, Any], place: Place) -> Iterator[Need]:
         case "stepfunctions":
             arn = parameters.get("executionArn") or parameters["stateMachineArn"]
             yield Need(f"states:{operation}", arn)
+        case "sesv2" if operation == "SendEmail":
+            yield Need("ses:SendEmail", place.arn("ses", f"identity/{parameters['FromEmailAddress']}"))
         case "secretsmanager" if operation == "GetSecretValue":
             yield Need("secretsmanager:GetSecretValue", parameters["SecretId"])
         case service:

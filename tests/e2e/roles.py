@@ -127,3 +127,10 @@ class Roles:
         for listed in scheduler.list_schedules()["Schedules"]:
             target = scheduler.get_schedule(Name=listed["Name"], GroupName=listed["GroupName"])["Target"]
             yield Use(listed["Name"], self._role(target["RoleArn"]), Need("lambda:InvokeFunction", target["Arn"]))
+
+
+def listed(uses: list[Use]) -> str:
+    """Say what was refused, a line each."""
+    return "\n".join(
+        ["the role does not allow:", *(f"{u.who} ({u.role}): {u.need.action} on {u.need.resource}" for u in uses)]
+    )

@@ -9,41 +9,7 @@ import time
 import pytest
 
 from tests.e2e.circuits import bernstein_vazirani, entangled, fourier_and_back, ghz_json, ghz_qasm
-from tests.e2e.cloud import running_cloud
-from tests.e2e.roles import Roles
-from tests.template import functions
-
-# What a role needs where things go wrong in a way that no test here brings about.
-RARELY = {
-    ("CircuitsRole", "s3:ListBucket"): "S3 answers 403, not 404, for a missing object without it",
-    ("JobsRole", "s3:ListBucket"): "the same",
-    ("RunRole", "s3:ListBucket"): "the same",
-    ("JobsRole", "states:DescribeExecution"): "an execution that ended while its job was being cancelled",
-}
-
-
-@pytest.fixture(scope="session")
-def deployed(tmp_path_factory):
-    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(deployed):
-    """The deployed stack; whatever the test does with it, each AWS call must be allowed by the caller's role."""
-    yield deployed
-    assert not (refused := Roles(deployed).refused(Roles(deployed).called())), listed(refused)
-
-
-def listed(uses):
-    return "\n".join(
-        ["the role does not allow:", *(f"{u.who} ({u.role}): {u.need.action} on {u.need.resource}" for u in uses)]
-    )
-
-
-def ok(answer, status=200):
-    assert answer.status_code == status, answer.text
-    return answer.json()["data"] if answer.content else None
+from tests.e2e.cloud import ok
 
 
 def test_the_installation_is_ready(cloud):
@@ -182,21 +148,3 @@ def test_the_backends_count_what_ran_on_them(cloud):
     cloud.result(cloud.run(cloud.create(**ghz_json(2)), backend="aer", shots=10))
     assert {"aer", "fake_fez"} <= {backend["id"] for backend in ok(cloud.client.get("/v1/backends"))}
     assert ok(cloud.client.get("/v1/backends/aer/status"))["performance"]["circuits_today"] >= 1
-
-
-def test_aws_may_do_in_each_roles_name_what_it_has_to(cloud):
-    roles = Roles(cloud)
-    uses = roles.in_their_name()
-    assert {use.who for use in uses} >= {"Lambda's log", "Lambda's poller", "ketbase-dev-run"}
-    assert not (refused := roles.refused(uses)), listed(refused)
-
-
-def test_every_function_that_needs_aws_was_heard(cloud):
-    silent = {"DocsOpenapiFunction", "DocsShowFunction", "OpsHealthFunction"}
-    assert {use.who for use in Roles(cloud).called()} == functions().keys() - silent
-
-
-def test_no_role_may_do_what_nothing_does(cloud):
-    roles = Roles(cloud)
-    idle = roles.idle(roles.called() | roles.in_their_name())
-    assert not {(role, grant.action) for role, grant in idle} - RARELY.keys()

@@ -1,0 +1,30 @@
+"""No role of the deployed stack may do what nothing does; to be run behind all other tests of the cloud."""
+
+from tests.e2e.roles import Roles, listed
+from tests.template import functions
+
+# What a role needs where things go wrong in a way that no test here brings about.
+RARELY = {
+    ("CircuitsRole", "s3:ListBucket"): "S3 answers 403, not 404, for a missing object without it",
+    ("JobsRole", "s3:ListBucket"): "the same",
+    ("RunRole", "s3:ListBucket"): "the same",
+    ("JobsRole", "states:DescribeExecution"): "an execution that ended while its job was being cancelled",
+}
+
+
+def test_aws_may_do_in_each_roles_name_what_it_has_to(cloud):
+    roles = Roles(cloud)
+    uses = roles.in_their_name()
+    assert {use.who for use in uses} >= {"Lambda's log", "Lambda's poller", "ketbase-dev-run"}
+    assert not (refused := roles.refused(uses)), listed(refused)
+
+
+def test_every_function_that_needs_aws_was_heard(cloud):
+    silent = {"DocsOpenapiFunction", "DocsShowFunction", "OpsHealthFunction"}
+    assert {use.who for use in Roles(cloud).called()} == functions().keys() - silent
+
+
+def test_no_role_may_do_what_nothing_does(cloud):
+    roles = Roles(cloud)
+    idle = roles.idle(roles.called() | roles.in_their_name())
+    assert not {(role, grant.action) for role, grant in idle} - RARELY.keys()
