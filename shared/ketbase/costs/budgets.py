@@ -154,7 +154,8 @@ def projection(spent: Money, month: str, now: datetime) -> Money:
 def _percentage(spent: Money, limit: Money) -> float:
     if not limit:
         return 100.0 if spent else 0.0
-    return round(100 * spent.nano / limit.nano, 2)
+    # Rounded down: 100 per cent are shown when they are reached, as the alerts count.
+    return 10_000 * spent.nano // limit.nano / 100
 
 
 def _paused(budget: Budget, spent: Money, limit: Money) -> Paused:

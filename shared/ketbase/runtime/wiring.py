@@ -427,9 +427,7 @@ def budgets() -> Budgets:
     """The budgets."""
     from ketbase.costs.budgets import Budgets
 
-    return Budgets(
-        records(), ledger(), alerts(), account_store(), vault, clock(), webhook_hosts=webhook_hosts()
-    )
+    return Budgets(records(), ledger(), alerts(), account_store(), vault, clock(), webhook_hosts=webhook_hosts())
 
 
 @functools.cache

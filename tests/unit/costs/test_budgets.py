@@ -50,6 +50,13 @@ def test_a_budget_shows_what_is_spent_reserved_and_left(office: Office) -> None:
     assert view.alerts[0].triggered_at == office.clock.now()
 
 
+def test_a_hundred_per_cent_are_shown_when_they_are_reached(office: Office) -> None:
+    office.spend("99.999999999")
+    assert office.budgets.get(office.olga).percentage_used == 99.99
+    office.spend("0.000000001")
+    assert office.budgets.get(office.olga).percentage_used == 100.0
+
+
 def test_a_projection_does_not_run_wild_and_ends_with_the_month() -> None:
     spent = Money.of(31)
     assert projection(spent, "2026-01", datetime(2026, 1, 1, 0, 1, tzinfo=UTC)) == Money.of(961)
