@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from fastapi.testclient import TestClient
 
-from ketbase.runtime import headers
+from ketbase.runtime import docs, headers
 from ketbase.runtime.http import Caller, application, requires
 from ketbase.runtime.middleware import MAX_BODY_BYTES
 from ketbase.runtime.settings import settings
@@ -109,3 +109,12 @@ def test_a_page_may_read_every_answer_errors_too_with_its_headers(serving, path)
 def test_a_method_that_no_route_has_is_refused(serving, method):
     asked = {**PREFLIGHT, "Access-Control-Request-Method": method}
     assert serving(SITE).options("/things", headers=asked).status_code == 400
+
+
+def test_the_documentation_page_runs_its_own_scripts_and_nothing_else():
+    page, policy = docs.documentation_page(), docs.documentation_policy()
+    allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert page.count("<script>") == allowed["script-src"].count("'sha256-") == 2
+    assert "<script " not in page
+    assert "unsafe" not in allowed["script-src"]
+    assert allowed["default-src"] == "'none'"
