@@ -171,7 +171,11 @@ def check(function: Function, answer: Any, logs: str) -> None:
         assert (answer["statusCode"], json.loads(answer["body"])["error"]["code"]) == REFUSALS[function.folder]
     elif function.folder in DOCUMENTS:
         assert answer["statusCode"] == (200 if answer["body"] else 204), f"{answer}\n{logs}"
-        body = base64.b64decode(answer["body"]).decode(errors="replace") if answer["isBase64Encoded"] else answer["body"]
+        body = (
+            base64.b64decode(answer["body"]).decode(errors="replace")
+            if answer["isBase64Encoded"]
+            else answer["body"]
+        )
         assert DOCUMENTS[function.folder](body), body[:500]
     else:
         status, shows = ROUTES[function.folder]
