@@ -170,7 +170,9 @@ def test_what_is_spent_is_reported_alerted_and_stated(cloud, owner):
 
 def test_an_organisation_is_changed_looked_through_and_deleted_with_all_it_owns(cloud):
     owner = sign_up(cloud)
-    changed = ok(owner.client.patch("/v1/organization", json={"settings": {"max_concurrent_jobs": 2}}))
+    ok(owner.client.patch("/v1/organization", json={"settings": {"max_concurrent_jobs": 2}}))
+    changed = ok(owner.client.get("/v1/organization"))
+    assert changed["settings"]["max_concurrent_jobs"] == 2
     ok(owner.client.post("/v1/circuits", json={"name": "GHZ", **ghz_json(3)}), 201)
     cloud.invoke("OpsSealFunction")
     lines = ok(owner.client.get("/v1/audit?limit=100"))
