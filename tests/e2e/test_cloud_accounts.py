@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.circuits import ghz_json
 from tests.e2e.cloud import ok
+from tests.identity_provider import running_provider
 
 PASSWORD = "correct horse battery staple"
 TOKEN = re.compile(r"^[\w-]{43}$", re.MULTILINE)
@@ -104,6 +105,20 @@ def test_a_password_is_changed_and_recovered_by_mail(cloud, owner):
 def test_signing_in_elsewhere_is_refused_where_it_is_not_set_up(cloud):
     for path in ("/v1/auth/oidc/start", "/v1/auth/oidc/callback?state=x&code=y"):
         assert 400 <= cloud.client.get(path, follow_redirects=False).status_code < 500
+
+
+def test_signing_in_elsewhere_goes_to_the_provider_and_takes_in_only_who_left_from_here(cloud):
+    back = "https://api.example.com"
+    with running_provider(f"{back}/v1/auth/oidc/callback") as issuer:
+        for function in ("AuthStartOidcFunction", "AuthFinishOidcFunction"):
+            cloud.give(
+                function, KETBASE_OIDC_ISSUER=issuer, KETBASE_OIDC_CLIENT_ID="ketbase", KETBASE_PUBLIC_URL=back
+            )
+        started = cloud.client.get("/v1/auth/oidc/start", follow_redirects=False)
+        assert started.status_code == 302, started.text
+        assert started.headers["location"].startswith(issuer)
+        stranger = cloud.client.get("/v1/auth/oidc/callback?state=somebody&code=elses", follow_redirects=False)
+        assert stranger.status_code == 401, stranger.text
 
 
 def test_a_young_signing_key_stays(cloud, owner):

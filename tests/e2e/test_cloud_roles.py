@@ -8,6 +8,10 @@ RARELY = {
     ("CircuitsRole", "s3:ListBucket"): "S3 answers 403, not 404, for a missing object without it",
     ("JobsRole", "s3:ListBucket"): "the same",
     ("RunRole", "s3:ListBucket"): "the same",
+    (
+        "AuthRole",
+        "secretsmanager:GetSecretValue",
+    ): "the client secret, read when somebody comes back from a provider",
     ("JobsRole", "states:DescribeExecution"): "an execution that ended while its job was being cancelled",
 }
 
