@@ -22,6 +22,7 @@ from ketbase.runtime.http import application
 from ketbase.runtime.oidc import COOKIE
 from ketbase.runtime.settings import settings
 from tests.identity_provider import running_provider
+from tests.servers import free_port
 
 PUBLIC_URL = "https://testserver"
 CALLBACK = f"{PUBLIC_URL}/v1/auth/oidc/callback"
@@ -251,7 +252,7 @@ def test_keys_that_are_new_since_the_last_look_are_looked_up(issuer):
 
 def test_a_provider_that_does_not_answer_or_names_itself_otherwise_is_unavailable(issuer):
     for other in (
-        f"http://127.0.0.1:{servers.free_port()}",
+        f"http://127.0.0.1:{free_port()}",
         issuer + "/",
         issuer.replace("127.0.0.1", "localhost"),
     ):

@@ -146,5 +146,6 @@ def test_one_idempotency_key_makes_one_job(cloud):
 
 def test_the_backends_count_what_ran_on_them(cloud):
     cloud.result(cloud.run(cloud.create(**ghz_json(2)), backend="aer", shots=10))
-    assert {"aer", "fake_fez"} <= {backend["id"] for backend in ok(cloud.client.get("/v1/backends"))}
+    for _ in range(5):
+        assert {"aer", "fake_fez"} <= {backend["id"] for backend in ok(cloud.client.get("/v1/backends"))}
     assert ok(cloud.client.get("/v1/backends/aer/status"))["performance"]["circuits_today"] >= 1
