@@ -217,7 +217,7 @@ def test_an_organisation_is_changed_looked_through_and_deleted_with_all_it_owns(
     ok(owner.client.patch("/v1/organization", json={"settings": {"max_concurrent_jobs": 2}}))
     changed = ok(owner.client.get("/v1/organization"))
     assert changed["settings"]["max_concurrent_jobs"] == 2
-    slow = ok(owner.client.post("/v1/circuits", json={"name": "slow", "qasm": entangled(20, 8)}), 201)["id"]
+    slow = ok(owner.client.post("/v1/circuits", json={"name": "slow", "qasm": entangled(24, 30)}), 201)["id"]
     job = ok(owner.client.post(f"/v1/circuits/{slow}/run", json={"shots": 100}), 202)["job_id"]
     cloud.invoke("OpsSealFunction")
     lines = ok(owner.client.get("/v1/audit?limit=100"))
