@@ -90,6 +90,10 @@ test: check build ## Run everything that the continuous integration runs
 verify-01: .venv/.synced ## Prove the foundation at length: many kills
 	@.venv/bin/pytest tests/e2e -m verify_01
 
+.PHONY: verify-02
+verify-02: .venv/.synced ## Prove accounts and money at length: many kills, 20,000 operations of two tenants
+	@.venv/bin/pytest tests/contract/test_budget_races.py tests/e2e/test_budget.py tests/e2e/test_tenants.py -m verify_02
+
 .PHONY: bench
 bench: .venv/.synced ## Measure time added to a simulation, and requests per second
 	@PYTHONPATH=. .venv/bin/python benchmarks/foundation.py

@@ -149,7 +149,8 @@ def mortal_workers(where):
             worker.wait()
 
 
-def test_no_reservation_is_left_over_after_workers_were_killed_at_random(company):
+@pytest.mark.parametrize("times", [1, *(pytest.param(n, marks=pytest.mark.verify_02) for n in range(2, 7))])
+def test_no_reservation_is_left_over_after_workers_were_killed_at_random(company, times):
     with mortal_workers(company.where) as (killed, calm):
         accepted = company.submit_all_at_once()
         assert len(accepted) == FIT

@@ -53,7 +53,8 @@ def jobs_of(stack):
     return stack.client.get("/v1/jobs?limit=100").json()["data"]
 
 
-def test_37_of_200_submissions_fit_and_after_kills_the_books_say_what_the_jobs_cost(data):
+@pytest.mark.parametrize("times", [1, *(pytest.param(n, marks=pytest.mark.verify_02) for n in range(2, 6))])
+def test_37_of_200_submissions_fit_and_after_kills_the_books_say_what_the_jobs_cost(data, times):
     stack = Stack(data, workers=0)
     try:
         stack.start()

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from tests.e2e.installation import Installation, Member, Route, found, installation, log_lines
 from tests.e2e.making import BELL, body_of, filled, least, maker
 
-LEAST_OPERATIONS = 2_000
+LEAST_OPERATIONS, MANY_OPERATIONS = 2_000, 20_000
 ID = re.compile(r"\b(?!req_|signing_)[a-z]+_[0-9A-Z]{26}\b")
 SPENT = ("password", "token", "otp", "code", "confirmation")
 """Fields that are not for text of one's own."""
@@ -312,12 +312,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield made
 
 
+@pytest.mark.parametrize(
+    "operations",
+    [LEAST_OPERATIONS, pytest.param(MANY_OPERATIONS, marks=[pytest.mark.verify_02, pytest.mark.timeout(1_800)])],
+)
 def test_two_tenants_never_see_anything_of_each_other(
-    house: Installation, capsys: pytest.CaptureFixture[str]
+    house: Installation, capsys: pytest.CaptureFixture[str], operations: int
 ) -> None:
     with log_lines() as lines:
         TwoTenants.house, TwoTenants.lines = house, lines
-        while TwoTenants.operations < LEAST_OPERATIONS:
+        TwoTenants.operations = 0
+        while TwoTenants.operations < operations:
             run_state_machine_as_test(TwoTenants, settings=ROUND)  # type: ignore[no-untyped-call]
     with capsys.disabled():
         print(f"\n{TwoTenants.operations} operations, {len(TwoTenants.routes_tried)} routes")

@@ -476,10 +476,8 @@ def test_submitting_and_cancelling_stand_in_the_audit_log(scene):
     job = scene.started()
     scene.jobs.cancel(ALICE, job.id)
     lines = scene.records.query(partition(ALICE.organization_id)).items
-    assert [(line.values["action"], line.values["target"]) for line in lines] == [
-        ("job.submitted", job.id),
-        ("job.cancelled", job.id),
-    ]
+    told = [(line.values["action"], line.values["target"]) for line in lines]
+    assert told[-2:] == [("job.submitted", job.id), ("job.cancelled", job.id)]
 
 
 def test_an_organisation_runs_jobs_only_on_the_backends_that_it_allows():
