@@ -6,7 +6,7 @@ from typing import Final
 
 from ketbase.accounts.invitationstore import InvitationStore
 from ketbase.accounts.requests import InviteUser
-from ketbase.accounts.rules import refuse_higher_role
+from ketbase.accounts.rules import refuse_higher_role, refuse_limited_key
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller
 from ketbase.accounts.views import Invitation
@@ -47,10 +47,12 @@ class Invitations:
         Whether the address has an account elsewhere is for its owner to know, who is told when accepting.
 
         Raises:
-            ForbiddenError: `ROLE_ABOVE_OWN`.
+            ForbiddenError: `ROLE_ABOVE_OWN`; `SCOPE_NOT_GRANTED` and `KEY_IS_LIMITED`, the caller is a key that may
+                do less than the role, or that has an end or a limit, which the role would not have.
             ConflictError: `ALREADY_A_MEMBER`; `INVITATION_BUSY`, others invited them at the same moment.
             NotFoundError: `ORGANIZATION_NOT_FOUND`, it was deleted meanwhile.
         """
+        refuse_limited_key(caller)
         refuse_higher_role(caller, body.role)
         member = self._store.user_by_email(body.email)
         if member is not None and member.organization_id == caller.organization_id:
@@ -67,6 +69,7 @@ class Invitations:
                 email=body.email,
                 role=body.role,
                 invited_by=caller.user_id,
+                key_id=caller.key_id,
                 created_at=now,
                 expires_at=now + VALID,
             )
@@ -92,7 +95,8 @@ class Invitations:
         """Take an invitation back.
 
         Raises:
-            ForbiddenError: `ROLE_ABOVE_OWN`, it is to a role above the caller's.
+            ForbiddenError: `ROLE_ABOVE_OWN`, it is to a role above the caller's; `SCOPE_NOT_GRANTED`, the caller is
+                a key that may do less than that role.
             NotFoundError: `INVITATION_NOT_FOUND`.
         """
         invitation = self._invitations.get(caller.organization_id, invitation_id)

@@ -7,7 +7,7 @@ from ketbase.accounts.keys import hint_of, new_key
 from ketbase.accounts.keystore import KeyStore, RevokedKeyError
 from ketbase.accounts.requests import CreateKey
 from ketbase.accounts.roles import expand
-from ketbase.accounts.rules import refuse_superior
+from ketbase.accounts.rules import refuse_limited_key, refuse_superior
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, KeyRecord
 from ketbase.accounts.views import KeyView, NewKey
@@ -64,7 +64,7 @@ class KeyIssuer:
             NotFoundError: `USER_NOT_FOUND`, the caller was removed meanwhile.
         """
         _refuse_weak_key(caller, "keys:write")
-        self._refuse_limited_key(caller)
+        refuse_limited_key(caller)
         scopes = granted(caller, body.scopes)
         now = self._clock.now()
         if body.rate_limit > self._most_requests:
@@ -154,14 +154,6 @@ class KeyIssuer:
             )
         except (RevokedKeyError, ConditionFailedError) as problem:
             raise unknown from problem
-
-    def _refuse_limited_key(self, caller: Caller) -> None:
-        own = caller.key_id and self._keys.get(caller.organization_id, caller.key_id)
-        if own and (own.expires_at is not None or own.monthly_limit is not None):
-            raise ForbiddenError(
-                "KEY_IS_LIMITED",
-                "A key that expires or has a monthly limit makes no other keys; sign in, or use one without.",
-            )
 
     def _shown(self, records: Iterable[KeyRecord]) -> Iterator[KeyView]:
         listed = list(records)

@@ -2,6 +2,7 @@
 
 from ketbase.accounts.invitations import unknown_invitation
 from ketbase.accounts.invitationstore import InvitationStore
+from ketbase.accounts.keystore import KeyStore
 from ketbase.accounts.requests import AcceptInvitation
 from ketbase.accounts.roles import Role, grants, scopes_of
 from ketbase.accounts.rules import email_in_use
@@ -24,6 +25,7 @@ class Joining:
         records: Records,
         store: AccountStore,
         invitations: InvitationStore,
+        keys: KeyStore,
         credentials: CredentialStore,
         passwords: Passwords,
         clock: Clock,
@@ -31,6 +33,7 @@ class Joining:
         self._records = records
         self._store = store
         self._invitations = invitations
+        self._keys = keys
         self._credentials = credentials
         self._passwords = passwords
         self._clock = clock
@@ -75,10 +78,12 @@ class Joining:
         return UserView(**dict(user))
 
     def _still_meant(self, invitation: Invitation) -> bool:
-        """Say whether who sent it may still do so: an admin who was removed leaves no back door."""
+        """Say whether who sent it may still do so: an admin who was removed leaves no back door,
+        and neither does a key that was revoked."""
         host = self._store.user(invitation.organization_id, invitation.invited_by)
         return (
             host is not None
             and host.role.rank >= invitation.role.rank
             and grants(scopes_of(host.role), "users:write")
+            and (invitation.key_id is None or self._keys.get(host.organization_id, invitation.key_id) is not None)
         )

@@ -55,6 +55,7 @@ class Keys:
             role=owner.role,
             credential="key",
             credential_id=record.id,
+            limited=record.expires_at is not None or record.monthly_limit is not None,
             rate_limit=record.rate_limit,
             origin=origin,
         )

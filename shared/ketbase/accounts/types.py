@@ -32,6 +32,7 @@ class Caller(Model):
         role: of the person behind the credential.
         credential: what they showed: an API key, or a session that they signed in to.
         credential_id: of the key (`key_…`) or the session (`session_…`).
+        limited: whether it is a key that expires or has a monthly limit.
         rate_limit: how many requests the credential may make at once; see `ketbase.auth.buckets`.
         origin: where the request came from.
     """
@@ -42,6 +43,7 @@ class Caller(Model):
     role: Role = Role.OWNER
     credential: Credential = "key"
     credential_id: str = ""
+    limited: bool = False
     rate_limit: int = 1_000
     origin: Origin = Origin()
 

@@ -8,7 +8,13 @@ from ketbase.accounts import layout
 from ketbase.accounts.keystore import KeyStore, RevokedKeyError
 from ketbase.accounts.requests import UpdateMe, UpdateUser
 from ketbase.accounts.roles import Role
-from ketbase.accounts.rules import refuse_higher_role, refuse_last_owner, refuse_superior, unknown_backend
+from ketbase.accounts.rules import (
+    refuse_higher_role,
+    refuse_last_owner,
+    refuse_limited_key,
+    refuse_superior,
+    unknown_backend,
+)
 from ketbase.accounts.store import AccountStore, KeptOrganization, KeptUser
 from ketbase.accounts.types import Caller, User
 from ketbase.accounts.views import UserView
@@ -71,7 +77,8 @@ class Users:
         """Change a user's name, role or monthly limit.
 
         Raises:
-            ForbiddenError: `USER_ABOVE_CALLER` or `ROLE_ABOVE_OWN`.
+            ForbiddenError: `USER_ABOVE_CALLER` or `ROLE_ABOVE_OWN`; `SCOPE_NOT_GRANTED` and `KEY_IS_LIMITED`, the
+                caller is a key that may do less than the role, or that has an end or a limit.
             ConflictError: `LAST_OWNER`; `USER_BUSY`, others changed them at the same moment, again and again.
             NotFoundError: `USER_NOT_FOUND`.
         """
@@ -79,6 +86,7 @@ class Users:
         def change(user: User) -> User:
             refuse_superior(caller, user)
             if body.role is not None:
+                refuse_limited_key(caller)
                 refuse_higher_role(caller, body.role)
             limits = "monthly_limit" in body.model_fields_set
             return user.model_copy(

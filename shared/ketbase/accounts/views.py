@@ -71,6 +71,7 @@ class Invitation(Model):
 
     Attributes:
         invited_by: the user who asked.
+        key_id: the API key that they asked with, if it was one; the invitation dies with it.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Invitation(Model):
     email: str
     role: Role
     invited_by: str
+    key_id: str | None = None
     created_at: Moment
     expires_at: Moment
 

@@ -354,7 +354,9 @@ def joining() -> Joining:
     """What lets in whoever was invited."""
     from ketbase.accounts.joining import Joining
 
-    return Joining(records(), account_store(), invitation_store(), credentials(), passwords(), clock())
+    return Joining(
+        records(), account_store(), invitation_store(), key_store(), credentials(), passwords(), clock()
+    )
 
 
 @functools.cache

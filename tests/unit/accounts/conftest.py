@@ -71,7 +71,15 @@ class Town:
         self.invitations = Invitations(
             records, self.store, self.invitation_store, clock, public_url="https://api.example.com"
         )
-        self.joining = Joining(records, self.store, self.invitation_store, self.credentials, self.passwords, clock)
+        self.joining = Joining(
+            records,
+            self.store,
+            self.invitation_store,
+            self.key_store,
+            self.credentials,
+            self.passwords,
+            clock,
+        )
         self.issuer = KeyIssuer(
             records, self.store, self.key_store, self.ledger, clock, environment="dev", most_requests=10_000
         )
