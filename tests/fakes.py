@@ -124,6 +124,8 @@ class FakeDoorbell:
 class FakeWorkflows:
     """Remembers executions, and lets a test say how they ended."""
 
+    stops_steps = True
+
     def __init__(self) -> None:
         self.executions: dict[str, ExecutionStatus] = {}
         self.payloads: dict[str, Mapping[str, Any]] = {}

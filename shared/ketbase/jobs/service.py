@@ -11,7 +11,7 @@ from ketbase.audit.lines import line
 from ketbase.errors import ConflictError, NotFoundError
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.store import JobStore
-from ketbase.jobs.types import Cancellation, Events, Job, JobStatus, LogLine, Logs, ResultLink
+from ketbase.jobs.types import Abandoned, Cancellation, Events, Job, JobStatus, LogLine, Logs, ResultLink
 from ketbase.money import Money
 from ketbase.paging import PageRequest, Slice, take
 from ketbase.ports.blobs import BlobNotFoundError, Blobs
@@ -63,7 +63,8 @@ class Jobs:
         job = self.get(caller, job_id)
         while not job.status.final:
             cancelled = line(self._clock, caller, "job.cancelled", job_id)
-            job = self._store.cancel(job, cancelled) or self.get(caller, job_id)
+            abandons = Abandoned.STOPPED if self._workflows.stops_steps else Abandoned.WHOLE
+            job = self._store.cancel(job, cancelled, abandons=abandons) or self.get(caller, job_id)
         if job.status is not JobStatus.CANCELLED:
             raise ConflictError(
                 "JOB_FINISHED", f"The job is {job.status} already.", job_id=job_id, status=job.status

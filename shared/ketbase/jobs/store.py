@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ketbase.errors import ConflictError
 from ketbase.jobs import layout
-from ketbase.jobs.types import Event, Hold, Job, JobError, JobStatus, Level, Progress
+from ketbase.jobs.types import Abandoned, Event, Hold, Job, JobError, JobStatus, Level, Progress
 from ketbase.ledger import entries
 from ketbase.ledger.service import Ledger
 from ketbase.ledger.types import Charge, CostEvent
@@ -208,6 +208,7 @@ class JobStore:
             f"Waiting again: {reason}",
             level=Level.WARNING,
             changes={"started_at": None, "progress": Progress(), "hold": None},
+            abandons=Abandoned.DIED,
         )
 
     def extend(self, job: Job, more: Money) -> Job | None:
@@ -246,7 +247,13 @@ class JobStore:
             },
         )
 
-    def fail(self, job: Job, error: JobError, charge: Charge | None = None) -> Job | None:
+    def fail(
+        self,
+        job: Job,
+        error: JobError,
+        charge: Charge | None = None,
+        abandons: Abandoned = Abandoned.STOPPED,
+    ) -> Job | None:
         """Move a running job to failed."""
         return self._move(
             job,
@@ -256,10 +263,11 @@ class JobStore:
             level=Level.ERROR,
             data=error.model_dump(mode="json"),
             charge=charge,
+            abandons=abandons,
             changes={"completed_at": self._clock.now(), "error": error},
         )
 
-    def cancel(self, job: Job, *beside: Write) -> Job | None:
+    def cancel(self, job: Job, *beside: Write, abandons: Abandoned = Abandoned.STOPPED) -> Job | None:
         """Move a waiting or running job to cancelled; `beside` is written in the same transaction."""
         return self._move(
             job,
@@ -267,6 +275,7 @@ class JobStore:
             "job.cancelled",
             "Cancelled by the user",
             changes={"completed_at": self._clock.now()},
+            abandons=abandons,
             beside=beside,
         )
 
@@ -292,13 +301,14 @@ class JobStore:
         )
 
     def hold(self, job: Job, hold: Hold, progress: Progress) -> Job | None:
-        """Note that a step of a running job begins; `None` if it runs no more."""
+        """Note that a step of a running job begins, perhaps again; `None` if it runs no more."""
         return self._move(
             job,
             JobStatus.RUNNING,
             f"{job.kind}.{hold.step}",
             f"{hold.step.capitalize()}, for at most {hold.seconds:.0f} s",
             changes={"progress": progress, "hold": hold},
+            abandons=Abandoned.DIED,
             moves=False,
         )
 
@@ -313,6 +323,7 @@ class JobStore:
         data: dict[str, Any] | None = None,
         changes: dict[str, Any],
         charge: Charge | None = None,
+        abandons: Abandoned | None = None,
         limits: tuple[int, int] | None = None,
         moves: bool = True,
         held: Sequence[Write] = (),
@@ -321,17 +332,19 @@ class JobStore:
         """Write a job's next state, its event, its cost and the tallies in one transaction.
 
         Holds only if the job is in the state it was read in; a job that merely got an event meanwhile is read
-        again. `charge` is added to what the job used; a job that ends is settled. `limits` are the most running
+        again. `charge` is added to what the job used, and the price of a step that it `abandons`; a job that ends
+        is settled. `limits` are the most running
         jobs of the organisation and of the installation; `held` and `beside` are written too.
         """
         if job.status not in (_BEFORE[to] if moves else (to,)):
             return None
         for _ in range(_TRIES):
             now = self._clock.now()
+            used = (charge or Charge()) + (job.abandoned(abandons, now) if abandons else Charge())
             after = job.model_copy(
                 update={
                     **changes,
-                    **(job.charged(charge) if charge else {}),
+                    **job.charged(used),
                     "status": to,
                     "events": job.events + 1,
                     "updated_at": now,

@@ -1,5 +1,7 @@
 """Jobs, their states and their events."""
 
+import math
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -82,11 +84,39 @@ class Resources(Model):
 
 
 class Hold(Model):
-    """A step that is under way, and how long it may go on for what the job may still cost, in seconds."""
+    """A step that is under way, and how long it may go on for what the job may still cost.
+
+    Attributes:
+        seconds: after which its process ends.
+        cost: of all these seconds.
+    """
 
     step: str
     since: Moment
     seconds: float
+    cost: Money
+
+    def charge(self, now: datetime) -> Charge:
+        """Price the step until now, for one that will not say itself what it used."""
+        elapsed = min(max((now - self.since).total_seconds(), 0.0), self.seconds)
+        amount = math.ceil(self.cost.nano * elapsed / self.seconds)
+        return Charge(amount=Money(amount), compute_ms=round(elapsed * 1_000))
+
+    @property
+    def whole(self) -> Charge:
+        """The price of a step that used all of its time."""
+        return Charge(amount=self.cost, compute_ms=round(self.seconds * 1_000))
+
+
+class Abandoned(StrEnum):
+    """What becomes of the step that is under way when its job moves on, and so what it is charged."""
+
+    STOPPED = "stopped"
+    """It ended just now."""
+    WHOLE = "whole"
+    """It used all of its time, or nothing stops it before."""
+    DIED = "died"
+    """It ended nobody knows when, and the job is tried again: never more than half of what is left is charged."""
 
 
 class Job(Model):
@@ -148,6 +178,18 @@ class Job(Model):
             month=self.month,
             amount=self.reserved_cost,
         )
+
+    def abandoned(self, how: Abandoned, now: datetime) -> Charge:
+        """Price the step that is under way, if one is, when nobody waits for it any more."""
+        if self.hold is None:
+            return Charge()
+        if how is Abandoned.WHOLE:
+            return self.hold.whole
+        charge = self.hold.charge(now)
+        if how is Abandoned.DIED:
+            left = Money((self.reserved_cost - self.cost_so_far).nano // 2)
+            return charge.model_copy(update={"amount": min(charge.amount, left)})
+        return charge
 
     def charged(self, charge: Charge) -> dict[str, Any]:
         """Give the fields of this job after it used something."""

@@ -17,6 +17,7 @@ from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.local.task import TaskError
 from ketbase.local.template import Function, read_template
 from ketbase.ports.quantum import QuantumProvider
+from ketbase.run.ceiling import ENDED_BY_ALARM
 
 LOG = "logs/ketbase.jsonl"
 """Where all processes of the local stack write their log, in the data folder."""
@@ -65,7 +66,8 @@ class Workers:
             stop: set from outside to end the step.
 
         Raises:
-            TaskError: the handler raised, with the name of its exception; `States.Timeout`; or `WorkerDied`.
+            TaskError: the handler raised, with the name of its exception; `States.Timeout`; `Runtime.ExitError`, it
+                reached its ceiling; or `WorkerDied`.
         """
         try:
             future = self._pool.schedule(_call, [function.name, payload], timeout=function.timeout_s)
@@ -73,7 +75,11 @@ class Workers:
             answer: bytes | _Raised = future.result()
         except TimeoutError as problem:
             raise TaskError("States.Timeout", f"no answer within {function.timeout_s} s") from problem
-        except (ProcessExpired, CancelledError, RuntimeError) as problem:
+        except ProcessExpired as problem:
+            if problem.exitcode == -signal.SIGALRM:  # as Lambda would tell it
+                raise TaskError("Runtime.ExitError", f"Runtime exited with error: {ENDED_BY_ALARM}") from problem
+            raise TaskError("WorkerDied", f"the process that did the step is gone: {problem}") from problem
+        except (CancelledError, RuntimeError) as problem:
             raise TaskError("WorkerDied", f"the process that did the step is gone: {problem}") from problem
         if isinstance(answer, _Raised):
             raise TaskError(answer.error_type, answer.message)

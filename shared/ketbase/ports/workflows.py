@@ -15,7 +15,13 @@ class ExecutionStatus(StrEnum):
 
 
 class Workflows(Protocol):
-    """Durable executions of the state machines in `infra/statemachines/`."""
+    """Durable executions of the state machines in `infra/statemachines/`.
+
+    Attributes:
+        stops_steps: whether `stop` ends the step that is under way too. A Lambda goes on to its end.
+    """
+
+    stops_steps: bool
 
     def start(self, workflow: str, execution: str, payload: Mapping[str, Any]) -> None:
         """Begin an execution. One of the same name that was ever begun makes this a no-op.

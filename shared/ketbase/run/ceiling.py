@@ -1,20 +1,16 @@
 """Holds a step to what its job may still cost: the process ends when the money is used up.
 
 A simulator does not let go of the interpreter, so that nothing but a signal ends it. Before a step begins, the job
-says since when and how long it may go on; whoever tries the step again after its process ended sees by that whether
-it was the ceiling.
+says since when and how long it may go on, so that whoever ends the job later knows what the step used.
 """
 
-import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
 
 from ketbase.costs.meter import Meter
 from ketbase.jobs.store import JobStore
-from ketbase.jobs.types import Hold, Job, JobError, Progress
-from ketbase.ledger.types import Charge
+from ketbase.jobs.types import Abandoned, Hold, Job, JobError, Progress
 from ketbase.money import Money
 from ketbase.ports.clock import Clock
 
@@ -22,20 +18,16 @@ type Alarm = Callable[[float], AbstractContextManager[None]]
 
 LEAST_S = 0.1
 """A step that may not even take this long, in seconds, does not begin."""
+ENDED_BY_ALARM = f"signal: {signal.strsignal(signal.SIGALRM)}".lower()
+"""What Lambda says of a process that the alarm ended."""
+
+
+class JobOverError(Exception):
+    """The job was cancelled or finished elsewhere: this workflow has nothing left to do."""
 
 
 class CeilingReachedError(Exception):
-    """The job has used up what was reserved for it.
-
-    Attributes:
-        error: what the job fails with.
-        charge: what the step used that was not charged yet.
-    """
-
-    def __init__(self, error: JobError, charge: Charge):
-        super().__init__(error.message)
-        self.error = error
-        self.charge = charge
+    """The job has used up what was reserved for it."""
 
 
 @contextmanager
@@ -68,25 +60,26 @@ class Ceiling:
             later: what the job needs for what comes after.
 
         Raises:
-            CeilingReachedError: before the block, where an earlier try used all there was, or nothing is left.
+            CeilingReachedError: before the block, where nothing is left.
+            JobOverError: before the block, where the job runs no more.
         """
-        now = self._clock.now()
-        held = job.hold
-        if held is not None and held.step == step and now - held.since >= timedelta(seconds=held.seconds):
-            raise CeilingReachedError(_error(job), self._meter.charge(held.seconds))
-        seconds = min(longest_s, self._meter.seconds_for(job.reserved_cost - job.cost_so_far - later))
+        left = job.reserved_cost - job.cost_so_far
+        if job.hold is not None:  # an earlier try of this step died
+            left -= job.abandoned(Abandoned.DIED, self._clock.now()).amount
+        seconds = min(longest_s, self._meter.seconds_for(left - later))
         if seconds < LEAST_S:
-            raise CeilingReachedError(_error(job), Charge())
-        self._jobs.hold(
-            job,
-            Hold(step=step, since=now, seconds=seconds),
-            Progress(percentage=job.progress.percentage, step=step),
-        )
-        with self._alarm(math.ceil(seconds * 1_000) / 1_000):
+            raise CeilingReachedError(job.id)
+        cost = self._meter.charge(seconds).amount
+        hold = Hold(step=step, since=self._clock.now(), seconds=seconds, cost=cost)
+        progress = Progress(percentage=job.progress.percentage, step=step)
+        if self._jobs.hold(job, hold, progress) is None:
+            raise JobOverError(job.id)
+        with self._alarm(seconds):
             yield
 
 
-def _error(job: Job) -> JobError:
+def ceiling_reached(job: Job) -> JobError:
+    """Say that a job was ended because of its cost."""
     return JobError(
         code="COST_CEILING_REACHED",
         message=f"The job reached the ${job.reserved_cost} that it may cost; a higher budget_limit lets it go on "

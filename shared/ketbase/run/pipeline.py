@@ -12,21 +12,19 @@ from ketbase.costs.quotes import COMPILE_S, EXECUTE_S
 from ketbase.errors import KetbaseError
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.store import JobStore
-from ketbase.jobs.types import Job, JobError, JobReference, JobStatus, Progress
+from ketbase.jobs.types import Abandoned, Job, JobError, JobReference, JobStatus, Progress
 from ketbase.money import Money
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.quantum import QuantumProvider
-from ketbase.run.ceiling import Ceiling, CeilingReachedError
+from ketbase.run.ceiling import ENDED_BY_ALARM, Ceiling, CeilingReachedError, JobOverError, ceiling_reached
 from ketbase.run.types import CompiledView, JobCircuit, Provenance, RunConfig, RunResult, StepFailure
 
 _JSON = "application/json"
 _TOO_LONG = ("States.Timeout", "Sandbox.Timedout")
 """What Step Functions calls a step that took too long, and what it calls a Lambda that did."""
-
-
-class JobOverError(Exception):
-    """The job was cancelled or finished elsewhere: this workflow has nothing left to do."""
+_PROCESS_ENDED = "Runtime.ExitError"
+"""What Lambda calls a process that a signal ended, such as the alarm of the ceiling, or want of memory."""
 
 
 class StepFailedError(Exception):
@@ -118,8 +116,7 @@ class ComputeSteps:
         except KetbaseError as problem:
             raise _step_failed(problem) from problem
         except CeilingReachedError as problem:
-            self._jobs.report(job, "run.stopped", problem.error.message, job.progress, problem.charge)
-            raise StepFailedError(problem.error.model_dump_json()) from problem
+            raise StepFailedError(ceiling_reached(job).model_dump_json()) from problem
 
     def _provider_price(self, config: RunConfig) -> Money:
         """Say what the provider asks; nothing is known of one that the user let in without a price."""
@@ -165,7 +162,13 @@ class FinalSteps:
         job = self._jobs.get(reference.organization_id, reference.job_id)
         if job is None or job.status is not JobStatus.RUNNING:
             return
-        failed = self._jobs.fail(job, _error(failure), self._meter.charge(0.0))
+        at_ceiling = failure.Error == _PROCESS_ENDED and ENDED_BY_ALARM in str(failure.Cause).lower()
+        failed = self._jobs.fail(
+            job,
+            ceiling_reached(job) if at_ceiling else _error(failure),
+            self._meter.charge(0.0),
+            Abandoned.WHOLE if at_ceiling else Abandoned.STOPPED,
+        )
         if failed is not None:
             self._backends.count(failed, circuits=0, seconds=0.0)
             self._doorbell.ring(f"{job.id} failed")
@@ -224,4 +227,6 @@ def _error(failure: StepFailure) -> JobError:
         cause = failure.Cause
     if failure.Error in _TOO_LONG:
         return JobError(code="JOB_TIMED_OUT", message="The run took longer than a step may take.")
+    if failure.Error == _PROCESS_ENDED:
+        return JobError(code="PROCESS_ENDED", message="The process that ran it ended, perhaps for want of memory.")
     return JobError(code="INTERNAL", message="The run failed inside Ketbase.", details={"error": failure.Error})

@@ -32,7 +32,7 @@ from ketbase.jobs.service import Jobs
 from ketbase.jobs.types import JobStatus
 from ketbase.money import Money
 from ketbase.paging import PageRequest
-from ketbase.run.ceiling import Ceiling
+from ketbase.run.ceiling import ENDED_BY_ALARM, Ceiling
 from ketbase.run.pipeline import ComputeSteps, FinalSteps, JobOverError, StepFailedError
 from ketbase.run.service import Runs, check_allowed, check_fits
 from ketbase.run.types import RunCircuit, StepFailure
@@ -431,38 +431,88 @@ def test_each_step_may_take_as_long_as_the_reservation_pays_for(scene):
     assert scene.alarms[-1] == COMPILE_S
 
 
-def test_a_step_whose_process_was_ended_at_the_ceiling_fails_the_job_and_the_whole_reservation_is_spent(scene):
-    job = scene.started(budget_limit="0.002")
-    scene.compute.compile(job.reference)
+def ended(scene, job):
+    """Begin to execute a job, and end the process in it."""
 
-    def ended(*_args, **_asked):
+    def end(*_args, **_asked):
         raise SystemExit
 
-    scene.provider.execute = ended
+    real, scene.provider.execute = scene.provider.execute, end
     with pytest.raises(SystemExit):
         scene.compute.execute(job.reference)
-    scene.clock.turn(scene.alarms[-1])
-    with pytest.raises(StepFailedError, match="COST_CEILING_REACHED") as failed:
-        scene.compute.execute(job.reference)
-    cause = json.dumps({"errorType": "StepFailedError", "errorMessage": str(failed.value)})
-    scene.final.fail(job.reference, StepFailure(Error="StepFailedError", Cause=cause))
+    scene.provider.execute = real
+
+
+def test_a_step_whose_process_was_ended_at_the_ceiling_fails_the_job_and_its_time_is_spent(scene):
+    job = scene.started(budget_limit="0.002")
+    scene.compute.compile(job.reference)
+    ended(scene, job)
+    cause = json.dumps({"errorType": "Runtime.ExitError", "errorMessage": f"Runtime exited: {ENDED_BY_ALARM}"})
+    scene.final.fail(job.reference, StepFailure(Error="Runtime.ExitError", Cause=cause))
     done = scene.jobs.get(ALICE, job.id)
     assert done.error.code == "COST_CEILING_REACHED"
-    assert done.actual_cost == done.reserved_cost == Money.of("0.002")
+    assert done.reserved_cost - scene.meter.per_step * 2 < done.actual_cost <= done.reserved_cost
 
 
-def test_a_step_whose_process_died_before_its_time_is_tried_again_free_of_charge(scene):
+def test_a_step_whose_process_ended_otherwise_fails_the_job_and_pays_for_its_time(scene):
     job = scene.started()
     scene.compute.compile(job.reference)
     before = scene.jobs.get(ALICE, job.id).cost_so_far
-    real, scene.provider.execute = scene.provider.execute, lambda *_a, **_k: 1 / 0
-    with pytest.raises(ZeroDivisionError):
-        scene.compute.execute(job.reference)
-    scene.provider.execute = real
-    assert scene.jobs.get(ALICE, job.id).cost_so_far == before
+    ended(scene, job)
+    scene.clock.turn(10)
+    scene.final.fail(job.reference, StepFailure(Error="Runtime.ExitError", Cause="signal: killed"))
+    done = scene.jobs.get(ALICE, job.id)
+    assert done.error.code == "PROCESS_ENDED"
+    time = scene.prices.compute(10.0, 1_024)
+    assert time <= done.actual_cost - before < time + scene.meter.per_step * 2
+
+
+def test_a_try_that_died_pays_at_most_half_of_what_is_left_however_long_nobody_looked(scene):
+    job = scene.started()
+    scene.compute.compile(job.reference)
+    before = scene.jobs.get(ALICE, job.id)
+    ended(scene, job)
+    scene.clock.turn(3)
+    ended(scene, job)
+    after = scene.jobs.get(ALICE, job.id)
+    time = scene.prices.compute(3.0, 1_024)
+    assert time <= after.cost_so_far - before.cost_so_far < time + scene.meter.per_step
+    scene.clock.turn(36_000)
     scene.compute.execute(job.reference)
     scene.final.collect(job.reference)
-    assert scene.jobs.get(ALICE, job.id).status is JobStatus.COMPLETED
+    done = scene.jobs.get(ALICE, job.id)
+    assert done.status is JobStatus.COMPLETED
+    left = after.reserved_cost - after.cost_so_far
+    assert done.actual_cost - after.cost_so_far < Money(left.nano // 2) + scene.meter.per_step * 3
+
+
+def test_a_job_that_was_cancelled_a_moment_ago_does_not_begin_to_compute(scene):
+    job = scene.started()
+    real = scene.store.hold
+
+    def cancelled_first(*arguments):
+        scene.jobs.cancel(ALICE, job.id)
+        return real(*arguments)
+
+    scene.store.hold = cancelled_first
+    with pytest.raises(JobOverError):
+        scene.compute.compile(job.reference)
+    assert scene.provider.compiled == []
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_job_that_is_cancelled_while_it_computes_pays_for_what_cannot_be_stopped(scene, stops):
+    scene.workflows.stops_steps = stops
+    job = scene.started()
+    scene.compute.compile(job.reference)
+    before = scene.jobs.get(ALICE, job.id).cost_so_far
+    ended(scene, job)
+    scene.clock.turn(5)
+    cost = scene.jobs.cancel(ALICE, job.id).cost_incurred - before
+    per_second = scene.prices.compute(1.0, 1_024)
+    assert (per_second * 5 <= cost < per_second * 6) is stops
+    if not stops:
+        assert cost >= per_second * 60
 
 
 def test_a_cancelled_run_says_what_it_used(scene):

@@ -50,6 +50,8 @@ class LocalWorkflows:
     answered before gives the answer in the journal instead of running twice.
     """
 
+    stops_steps = True
+
     def __init__(self, path: Path, clock: Clock):
         """Open the journal, making it where it is missing.
 

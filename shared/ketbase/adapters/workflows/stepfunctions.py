@@ -21,6 +21,8 @@ _LONGEST_CAUSE = 32_768
 class StepFunctions:
     """Executions of standard state machines; Step Functions keeps their names for 90 days after their end."""
 
+    stops_steps = False
+
     def __init__(self, client: Any, arn_pattern: str):
         """Use a boto3 `stepfunctions` client.
 
