@@ -9,8 +9,8 @@ from decimal import Decimal
 import httpx2 as httpx
 import pytest
 
-from tests.e2e.circuits import ghz_json
-from tests.e2e.stack import Stack
+from tests.e2e.circuits import entangled, ghz_json
+from tests.e2e.stack import Stack, running_stack
 
 SUBMISSIONS, FIT, KILLS = 200, 37, 3
 
@@ -96,3 +96,18 @@ def test_37_of_200_submissions_fit_and_after_kills_the_books_say_what_the_jobs_c
         assert money(usage, "total_cost") == spent
     finally:
         stack.stop()
+
+
+def test_a_run_that_computes_for_longer_than_it_may_cost_is_ended_and_pays_its_ceiling(data):
+    # Its seconds cost a hundred times what was thought when it was priced.
+    with running_stack(data, workers=1, AWS_LAMBDA_FUNCTION_MEMORY_SIZE="300800") as stack:
+        circuit_id = stack.create(qasm=entangled(24, 30))
+        priced = stack.client.post(
+            "/v1/estimate", json={"circuit_id": circuit_id, "backends": ["aer"], "shots": 100}
+        )
+        limit = priced.json()["data"]["estimates"][0]["estimated_cost"]
+        job = stack.wait(stack.run(circuit_id, backend="aer", shots=100, budget_limit=limit))
+        assert (job["status"], job["error"]["code"]) == ("failed", "COST_CEILING_REACHED")
+        assert Decimal(limit) * Decimal("0.8") < money(job, "actual_cost") <= Decimal(limit)
+        assert money(budget_of(stack), "reserved") == 0
+        assert stack.wait(stack.run(stack.create(**ghz_json(3)), shots=100))["status"] == "completed"
