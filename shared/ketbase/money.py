@@ -12,6 +12,11 @@ from pydantic_core import CoreSchema, core_schema
 NANO = 1_000_000_000
 MOST = 1_000_000_000 * NANO
 """A billion dollars: no amount is larger, so that sums of many fit 64 bits."""
+_PLACES = 9
+_LONGEST = 64
+"""Characters; the longest amount has 21, and may come with some zeros."""
+_TOO_MUCH = f"an amount is at most {MOST // NANO:,} dollars"
+_TOO_FINE = f"an amount has at most {_PLACES} decimal places"
 _PATTERN = r"^-?\d{1,10}(\.\d{1,9})?$"
 
 
@@ -35,17 +40,17 @@ class Money:
         Raises:
             ValueError: not a number, more than nine decimal places, or beyond a billion dollars.
         """
+        if isinstance(dollars, int) and abs(dollars) > MOST // NANO:
+            raise ValueError(_TOO_MUCH)
+        # The shortest text of a float is what whoever wrote it meant.
+        text = str(dollars)
+        if len(text) > _LONGEST:
+            raise ValueError(f"an amount has at most {_LONGEST} characters")
         try:
-            # The shortest text of a float is what whoever wrote it meant.
-            exact = Decimal(str(dollars))
+            exact = Decimal(text)
         except InvalidOperation as problem:
             raise ValueError("an amount is a decimal number of dollars, such as 12.50") from problem
-        if not exact.is_finite() or abs(exact) > MOST // NANO:
-            raise ValueError(f"an amount is at most {MOST // NANO:,} dollars")
-        nano = exact * NANO
-        if nano != int(nano):
-            raise ValueError("an amount has at most nine decimal places")
-        return cls(int(nano))
+        return cls(_nano(exact))
 
     @classmethod
     def at_least(cls, dollars: Decimal) -> "Money":
@@ -103,3 +108,26 @@ def _validate(given: Any) -> Money:
     if isinstance(given, bool) or not isinstance(given, str | int | float | Decimal):
         raise ValueError("an amount is a decimal number of dollars, such as 12.50")
     return Money.of(given)
+
+
+def _nano(exact: Decimal) -> int:
+    """Turn dollars into nano-dollars by their digits: arithmetic with decimals rounds, and overflows."""
+    sign, digits, exponent = exact.as_tuple()
+    if not isinstance(exponent, int):  # infinite, or not a number
+        raise ValueError(_TOO_MUCH)
+    if not exact:
+        return 0
+    if exact.adjusted() > _PLACES:
+        raise ValueError(_TOO_MUCH)
+    if exact.adjusted() < -_PLACES:
+        raise ValueError(_TOO_FINE)
+    # From here on the exponent is small: there are few digits, and the first is near the point.
+    whole = int("".join(map(str, digits)))
+    shift = exponent + _PLACES
+    scale: int = 10 ** abs(shift)
+    nano, rest = (whole * scale, 0) if shift >= 0 else divmod(whole, scale)
+    if rest:
+        raise ValueError(_TOO_FINE)
+    if nano > MOST:
+        raise ValueError(_TOO_MUCH)
+    return -nano if sign else nano
