@@ -6,7 +6,7 @@ from ketbase.accounts.roles import Role
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Organization
 from ketbase.audit.lines import system_line
-from ketbase.costs.months import month_before
+from ketbase.costs import months
 from ketbase.ledger.service import Ledger
 from ketbase.ledger.types import AlertAction, BudgetAlert, Standing
 from ketbase.money import Money
@@ -60,7 +60,7 @@ class Alerts:
             How many accounts were looked at.
         """
         looked = 0
-        for month in (self._ledger.month, month_before(self._ledger.month)):
+        for month in (self._ledger.month, months.month_before(self._ledger.month)):
             for standing in self._ledger.standings(month):
                 looked += 1
                 self.check(standing.id, standing.month)
@@ -75,6 +75,8 @@ class Alerts:
         if not standing.limit or not standing.spent:
             return
         budget = self._ledger.budget(standing.id)
+        if budget.updated_at is not None and budget.updated_at >= months.end(standing.month):
+            return  # these alerts did not stand when the month ended
         due = [alert for alert in budget.alerts if reached(alert, standing.spent, standing.limit)]
         if not due:
             return

@@ -92,6 +92,17 @@ def test_a_job_that_ends_in_the_next_month_sets_off_the_month_that_pays(office: 
     assert [subject for _, subject in office.mails] == ["Acme: 75 % of the budget for 2026-01 is spent"]
 
 
+def test_an_alert_that_is_added_later_does_not_go_off_for_the_month_before(office: Office) -> None:
+    job = office.started("90")
+    office.turn_to(datetime(2026, 2, 1, tzinfo=UTC))
+    office.set_budget(100, *mails(75))
+    office.store.complete(job, "", {}, Charge(amount=Money.of(90)))
+    office.alerts.check_all()
+    assert told(office) == []
+    office.spend("80")
+    assert told(office) == [75]
+
+
 def test_twenty_watchers_at_once_tell_it_once(office: Office) -> None:
     office.spend("80")
     budget = Budget.model_validate({"monthly_limit": 100, "alerts": mails(75)})
