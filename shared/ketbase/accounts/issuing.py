@@ -149,7 +149,7 @@ class KeyIssuer:
         try:
             self._records.write(
                 *self._keys.revocation(record, self._clock.now()),
-                *self._ledger.limit_writes(record.organization_id, record.id, None),
+                *self._ledger.closing_writes(record.organization_id, record.id),
                 line(self._clock, caller, "key.revoked", record.id, name=record.name, hint=record.hint),
             )
         except (RevokedKeyError, ConditionFailedError) as problem:

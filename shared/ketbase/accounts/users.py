@@ -141,7 +141,7 @@ class Users:
             writes: list[Write] = [
                 self._store.remove_user(kept),
                 *self._credentials.removal(user.organization_id, user.id),
-                *self._ledger.limit_writes(user.organization_id, user.id, None),
+                *self._ledger.closing_writes(user.organization_id, user.id),
                 line(
                     self._clock, caller, "user.removed", user.id, name=user.name, email=user.email, role=user.role
                 ),

@@ -54,9 +54,9 @@ class Dispatcher:
         """
         started: list[Job] = []
         waiting = {
-            organization_id: self._limit(organization_id)
+            organization_id: limit
             for organization_id in self._store.waiting_organizations()
-            if not self._ledger.pauses_waiting_jobs(organization_id)
+            if (limit := self._limit(organization_id)) and not self._ledger.pauses_waiting_jobs(organization_id)
         }
         while waiting:
             still_waiting = {}
@@ -69,9 +69,11 @@ class Dispatcher:
         return started
 
     def _limit(self, organization_id: str) -> int:
-        """How many jobs of an organisation may run at one moment."""
-        organization = self._accounts.organization(organization_id)
-        own = None if organization is None else organization.settings.max_concurrent_jobs
+        """How many jobs of an organisation may run at one moment; none of one that is being erased."""
+        kept = self._accounts.kept_organization(organization_id)
+        if kept is not None and kept.deleted_at:
+            return 0
+        own = None if kept is None else kept.organization.settings.max_concurrent_jobs
         return self._at_most_running if own is None else min(own, self._at_most_running)
 
     def _start_next(self, organization_id: str, at_most_running: int) -> Job | None:

@@ -62,9 +62,10 @@ def event_item(job_id: str, event: Event) -> Item:
     return Item(Key(events(job_id), f"event#{event.cursor:012d}"), event.model_dump(mode="json"))
 
 
-def idempotency(organization_id: str, key: str) -> Key:
-    """Where it is kept which job was submitted under an idempotency key."""
-    return Key(f"org#{organization_id}", f"idempotency#{hashlib.sha256(key.encode()).hexdigest()}")
+def idempotency(organization_id: str, user_id: str, key: str) -> Key:
+    """Where it is kept which job a user submitted under an idempotency key."""
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return Key(f"org#{organization_id}", f"idempotency#{user_id}#{digest}")
 
 
 def blob_key(reference: JobReference, name: str) -> str:

@@ -127,7 +127,7 @@ class JobStore:
     # --- Changing ---
 
     def submit(self, job: Job, idempotency_key: str | None, fingerprint: str, *beside: Write) -> Job:
-        """Reserve a new job's ceiling and queue it, once for each idempotency key of its organisation.
+        """Reserve a new job's ceiling and queue it, once for each idempotency key of its user.
 
         Args:
             job: new and queued.
@@ -152,14 +152,16 @@ class JobStore:
         if idempotency_key is not None:
             entry = {"job_id": job.id, "fingerprint": fingerprint}
             expires = int((job.created_at + IDEMPOTENCY_WINDOW).timestamp())
-            place = layout.idempotency(job.organization_id, idempotency_key)
+            place = layout.idempotency(job.organization_id, job.user_id, idempotency_key)
             writes.append(Put(Item(place, entry, expires_at=expires), (Absent(),)))
         for _ in range(_TRIES):
             held = self._ledger.hold(job.reservation)
             try:
                 self._records.write(*writes, *held)
             except ConditionFailedError as refused:
-                before = idempotency_key and self.submitted(job.organization_id, idempotency_key, fingerprint)
+                before = idempotency_key and self.submitted(
+                    job.organization_id, job.user_id, idempotency_key, fingerprint
+                )
                 if before:
                     return before
                 if min(refused.failed) < len(writes):
@@ -168,13 +170,13 @@ class JobStore:
             return job
         raise BusyError(f"the books of {job.organization_id} changed again and again")
 
-    def submitted(self, organization_id: str, idempotency_key: str, fingerprint: str) -> Job | None:
-        """Find the job that was submitted under an idempotency key, if one was.
+    def submitted(self, organization_id: str, user_id: str, idempotency_key: str, fingerprint: str) -> Job | None:
+        """Find the job that a user submitted under an idempotency key, if they did.
 
         Raises:
             ConflictError: `IDEMPOTENCY_KEY_REUSED`, the key was used for another request.
         """
-        entry = self._records.get(layout.idempotency(organization_id, idempotency_key))
+        entry = self._records.get(layout.idempotency(organization_id, user_id, idempotency_key))
         if entry is None:
             return None
         if entry.values["fingerprint"] != fingerprint:

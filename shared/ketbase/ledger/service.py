@@ -18,6 +18,7 @@ from ketbase.ports.records import (
     Equals,
     Item,
     Key,
+    Present,
     Put,
     Records,
     Update,
@@ -83,23 +84,46 @@ class Ledger:
                 self._open(account)
             items = self._read(accounts)
             missing = [account for account in accounts if account.place not in items]
+        stale = [account for account in accounts if _stale(items[account.place], items.get(account.source))]
+        if stale:
+            for account in stale:
+                self._renew(items[account.place], items.get(account.source), account)
+            return self._opened(accounts)
         return ((account, items[account.place]) for account in accounts)
 
     def _read(self, accounts: tuple[Account, ...]) -> dict[Key, Item]:
-        return {item.key: item for item in self._records.get_many([account.place for account in accounts])}
+        """Read accounts, and the limits that they should have."""
+        places = [place for account in accounts for place in (account.place, account.source)]
+        return {item.key: item for item in self._records.get_many(places)}
+
+    def _renew(self, item: Item, source: Item | None, account: Account) -> None:
+        """Copy a limit that was set while the account's month began, unless another does."""
+        limit, pauses, revision = self._limit_of(account, source)
+        unchanged = () if "revision" not in item.values else (Equals("revision", item.values["revision"]),)
+        lifted = tuple(field for field in _PAUSED_BY if field not in pauses)
+        with suppress(ConditionFailedError):
+            self._records.write(
+                Update(
+                    account.place,
+                    set={"limit": limit, "revision": revision, **pauses},
+                    remove=lifted,
+                    when=(Present(), *unchanged),
+                )
+            )
+
+    def _limit_of(self, account: Account, source: Item | None) -> tuple[int, dict[str, int], str]:
+        """Say an account's limit, when it pauses jobs, and which revision of the limit that is."""
+        if source is None:
+            return (self._default_limit.nano if account.whose == "organization" else NO_LIMIT), {}, _UNSET
+        limit = source.values["limit"]
+        return limit, _pauses(source.values, limit), source.values["revision"]
 
     def _open(self, account: Account) -> None:
         """Begin an account's month with the limit of that moment, unless another did."""
         source = self._records.get(account.source)
-        if source is None:
-            limit = self._default_limit.nano if account.whose == "organization" else NO_LIMIT
-            unchanged = Check(account.source, (Absent(),))
-            pauses: dict[str, int] = {}
-        else:
-            limit = source.values["limit"]
-            unchanged = Check(account.source, (Equals("revision", source.values["revision"]),))
-            pauses = _pauses(source.values, limit)
-        start = {"limit": limit, "committed": 0, "reserved": 0, "spent": 0, **pauses}
+        limit, pauses, revision = self._limit_of(account, source)
+        unchanged = Check(account.source, (Absent() if source is None else Equals("revision", revision),))
+        start = {"limit": limit, "revision": revision, "committed": 0, "reserved": 0, "spent": 0, **pauses}
         # Whether another opened it or the limit changed: the caller looks again.
         with suppress(ConditionFailedError):
             self._records.write(Put(Item(account.place, start), (Absent(),)), unchanged)
@@ -130,15 +154,21 @@ class Ledger:
         """Make the writes that limit what a user (`user_…`) or a key (`key_…`) may spend in a month."""
         account = _account_of(organization_id, who, self.month)
         if limit is None:
-            return [Delete(account.source), Update(account.place, set={"limit": NO_LIMIT})]
+            return [Delete(account.source), Update(account.place, set={"limit": NO_LIMIT, "revision": _UNSET})]
         return self._limit_writes(account, limit.nano, {"limit": limit.nano})
+
+    def closing_writes(self, organization_id: str, who: str) -> list[Write]:
+        """Make the writes that let a user or a key that is gone reserve nothing more this month."""
+        account = _account_of(organization_id, who, self.month)
+        return [Delete(account.source), Update(account.place, set={"limit": 0, "revision": _CLOSED})]
 
     def _limit_writes(self, account: Account, limit: int, kept: Values) -> list[Write]:
         pauses = _pauses(kept, limit)
         lifted = tuple(field for field in _PAUSED_BY if field not in pauses)
+        revision = secrets.token_hex(8)
         return [
-            Put(Item(account.source, {**kept, "revision": secrets.token_hex(8)})),
-            Update(account.place, set={"limit": limit, **pauses}, remove=lifted),
+            Put(Item(account.source, {**kept, "revision": revision})),
+            Update(account.place, set={"limit": limit, "revision": revision, **pauses}, remove=lifted),
         ]
 
     # --- Reading ---
@@ -180,6 +210,16 @@ class Ledger:
         fallback = self._default_limit.nano if account.whose == "organization" else NO_LIMIT
         limit = fallback if source is None else source.values["limit"]
         return _standing(account, Item(account.place, {"limit": limit}))
+
+
+_UNSET, _CLOSED = "unset", "closed"
+"""The revision of a limit that nobody set, and of one that is for ever."""
+
+
+def _stale(account: Item, source: Item | None) -> bool:
+    """Say whether an account's copy of its limit is an old one."""
+    copied = account.values.get("revision")
+    return bool(copied != _CLOSED and copied != (_UNSET if source is None else source.values["revision"]))
 
 
 def _account_of(organization_id: str, who: str, month: str) -> Account:

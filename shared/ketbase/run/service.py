@@ -74,7 +74,7 @@ class Runs:
         job = None
         if idempotency_key is not None:
             # First of all: what was accepted stays accepted, even if its circuit is gone by now.
-            job = self._jobs.submitted(caller.organization_id, idempotency_key, fingerprint)
+            job = self._jobs.submitted(caller.organization_id, caller.user_id, idempotency_key, fingerprint)
         if job is None:
             circuit = self._circuits.get(caller, circuit_id)
             backend = self._backends.info(body.backend or self._default_backend(caller))

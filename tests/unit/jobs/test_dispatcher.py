@@ -113,6 +113,16 @@ def test_an_organisations_own_lower_limit_holds(store, workflows):
     assert [job.id for job in dispatcher(store, workflows, own=0).dispatch()] == []
 
 
+def test_no_job_of_an_organisation_that_is_being_erased_starts(store, workflows):
+    now = store._clock.now()
+    accounts = AccountStore(store._records)
+    own = Organization(id="org_a", name="A", created_at=now, updated_at=now)
+    store._records.write(accounts.new_organization(own))
+    store.submit(new_job(store._clock), None, "")
+    store._records.write(accounts.mark_deleted(accounts.kept_organization("org_a"), now))
+    assert dispatcher(store, workflows).dispatch() == []
+
+
 def test_an_alert_that_pauses_jobs_lets_none_start_until_the_limit_is_raised(store, workflows):
     books_of = books(store._records, store._clock)
     alert = BudgetAlert(threshold=50, action="pause_jobs")

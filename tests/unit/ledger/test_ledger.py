@@ -214,3 +214,23 @@ def test_one_organisations_jobs_are_not_in_anothers_books(scene):
     scene.submit("0.90", organization="org_b")
     assert scene.standing == ("0.00", "0.00", "1.00")
     assert [standing.id for standing in scene.ledger.standings(scene.ledger.month)] == ["org_b"]
+
+
+def test_a_limit_that_was_set_while_a_month_began_holds_in_that_month(scene):
+    scene.set_budget("1.00")
+    late = scene.ledger.budget_writes("org_a", Budget(monthly_limit=Money.of("0.10")))
+    scene.clock.moment = datetime(2026, 2, 1, tzinfo=UTC)
+    scene.submit("0.05")
+    scene.records.write(*late)
+    with pytest.raises(BudgetError):
+        scene.submit("0.10")
+    scene.submit("0.05")
+    assert scene.standing == ("0.00", "0.10", "0.00")
+
+
+def test_a_key_that_is_gone_reserves_nothing_more(scene):
+    scene.submit("0.10", key_id="key_1")
+    scene.records.write(*scene.ledger.closing_writes("org_a", "key_1"))
+    with pytest.raises(BudgetError):
+        scene.submit("0.10", key_id="key_1")
+    scene.submit("0.10")
