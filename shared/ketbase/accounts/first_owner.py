@@ -56,9 +56,12 @@ class FirstOwner:
             after = user.model_copy(update={"email": email, "updated_at": self._clock.now()})
             writes: list[Write] = [
                 self._store.replace_user(found[1], after),
-                self._credentials.first(user.organization_id, user.id, hashed)
+                # The operator's word is as good as a mail.
+                self._credentials.first(user.organization_id, user.id, hashed, email_proved=True)
                 if known is None
-                else self._credentials.change(known, password_hash=hashed),
+                else self._credentials.change(
+                    known, password_hash=hashed, email_proved=True, generation=known.generation + 1
+                ),
                 system_line(
                     self._clock, user.organization_id, "user.updated", user.id, changed=["email", "password"]
                 ),

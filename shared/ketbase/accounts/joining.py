@@ -69,7 +69,9 @@ class Joining:
                 *self._invitations.removal(invitation),
                 joins(user.organization_id),
                 self._store.new_user(user),
-                self._credentials.first(user.organization_id, user.id, self._passwords.hash(password)),
+                self._credentials.first(
+                    user.organization_id, user.id, self._passwords.hash(password), email_proved=True
+                ),
                 system_line(self._clock, user.organization_id, "user.joined", user.id, origin, role=user.role),
             )
         except ConditionFailedError as problem:

@@ -8,7 +8,7 @@ from ketbase.accounts.keys import Keys
 from ketbase.accounts.roles import SCOPES, narrowed, scopes_of
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, Origin
-from ketbase.auth import sessions
+from ketbase.auth import credentials, sessions
 from ketbase.auth.buckets import Allowance, Buckets, Rate
 from ketbase.auth.claims import Claims
 from ketbase.errors import UnauthenticatedError
@@ -67,8 +67,11 @@ class Admission:
     def _signed_in(self, claims: Claims, origin: Origin) -> tuple[Caller, Item | None]:
         """Find the user behind a token, as they are now: a removed user and an ended session end the token too."""
         session, bucket = sessions.place(claims.sub, claims.sid), layout.bucket(claims.sub)
-        user, found = self._accounts.user_and(claims.org_id, claims.sub, session, bucket)
-        if user is None or session not in found:
+        held = credentials.place(claims.org_id, claims.sub)
+        user, found = self._accounts.user_and(claims.org_id, claims.sub, session, bucket, held)
+        opened = found.get(session)
+        good = credentials.generation_of(found.get(held))
+        if user is None or opened is None or opened.values.get("generation", 0) != good:
             raise UnauthenticatedError("SESSION_ENDED", "This session is over; sign in again.")
         # A token may outlive a scope that an earlier version knew.
         known = [scope for scope in claims.scopes if scope.endswith("*") or scope in SCOPES]

@@ -16,6 +16,8 @@ class Credentials(Model):
         totp_offered: a sealed secret that waits for its first code.
         totp_step: the time step of the last code that was taken; no code of it or before is taken again.
         recovery_codes: hashes of those that are left.
+        email_proved: whether they have shown that mails to their address reach them.
+        generation: counts the times that all sessions ended; those of an earlier generation are over.
         identity: where the link to the identity provider's account lies, if there is one.
         version: counts the changes, from 1, so that of two at once only one happens.
     """
@@ -27,8 +29,15 @@ class Credentials(Model):
     totp_offered: str | None = None
     totp_step: int = 0
     recovery_codes: tuple[str, ...] = ()
+    email_proved: bool = False
+    generation: int = 0
     identity: str | None = None
     version: int = 1
+
+
+def generation_of(item: Item | None) -> int:
+    """Read of a user's credentials, if they have any, which generation of sessions is good."""
+    return 0 if item is None else int(item.values.get("generation", 0))
 
 
 def place(organization_id: str, user_id: str) -> Key:
@@ -47,9 +56,16 @@ class CredentialStore:
         item = self._records.get(place(organization_id, user_id))
         return None if item is None else Credentials.model_validate(item.values)
 
-    def first(self, organization_id: str, user_id: str, password_hash: str | None) -> Put:
+    def first(
+        self, organization_id: str, user_id: str, password_hash: str | None, *, email_proved: bool = False
+    ) -> Put:
         """Make the write that gives a new user credentials."""
-        made = Credentials(organization_id=organization_id, user_id=user_id, password_hash=password_hash)
+        made = Credentials(
+            organization_id=organization_id,
+            user_id=user_id,
+            password_hash=password_hash,
+            email_proved=email_proved,
+        )
         return Put(Item(place(organization_id, user_id), made.model_dump(mode="json")), (Absent(),))
 
     def none(self, organization_id: str, user_id: str) -> Credentials:

@@ -115,9 +115,11 @@ class Grants:
             raise InvalidError("INVALID_GRANT", problem.message) from problem
         except UnauthenticatedError as problem:
             raise InvalidError("INVALID_GRANT", problem.message) from problem
-        user = self._accounts.user(opened.session.organization_id, opened.session.user_id)
-        if user is None:
-            self._sessions.end(opened.session)
+        session = opened.session
+        held = kept.place(session.organization_id, session.user_id)
+        user, found = self._accounts.user_and(session.organization_id, session.user_id, held)
+        if user is None or session.generation != kept.generation_of(found.get(held)):
+            self._sessions.end(session)
             raise InvalidError("INVALID_GRANT", "This session is over; sign in again.")
         return self._grant(user, opened)
 
@@ -151,7 +153,10 @@ class Grants:
             return [*changes, told, *beside]
 
         try:
-            return self._grant(user, self._sessions.open(user.organization_id, user.id, origin, written))
+            opened = self._sessions.open(
+                user.organization_id, user.id, origin, written, generation=known.generation
+            )
+            return self._grant(user, opened)
         except ConditionFailedError as problem:
             raise _invalid() from problem
 

@@ -1,6 +1,7 @@
 """Changes passwords: by who knows the old one, and by who can read the mail of the account."""
 
 import hashlib
+import hmac
 import secrets
 from datetime import timedelta
 
@@ -59,7 +60,8 @@ class PasswordChanges:
         if user is None or known is None or not self._passwords.verify(known.password_hash, body.old_password):
             raise InvalidError("WRONG_PASSWORD", "The old password is wrong.", field="old_password")
         told = line(self._clock, caller, "password.changed", caller.user_id, method="old password")
-        self._set(user, known, body.new_password, told)
+        mine = self._sessions.carry_over(user.id, caller.credential_id, known.generation + 1)
+        self._set(user, known, body.new_password, told, mine)
         self._sessions.end_all(user.id, spare=caller.credential_id)
 
     def forget(self, body: ForgotPassword, origin: Origin) -> None:
@@ -74,11 +76,13 @@ class PasswordChanges:
         user = self._accounts.user_by_email(body.email)
         if user is None:
             decoys.look_up(self._accounts, self._credentials)
+        known = self._credentials.get(user.organization_id, user.id) if user else None
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         soon = int((self._clock.now() + RESET_LIFETIME).timestamp())
         organization, whom = (user.organization_id, user.id) if user else ("", "")
         # Without a user this lies there too, and can do nothing.
-        kept = Item(_place(token), {"organization_id": organization, "user_id": whom}, expires_at=soon)
+        values = {"organization_id": organization, "user_id": whom, "password": _mark(known)}
+        kept = Item(_place(token), values, expires_at=soon)
         text = _MAIL.format(name=user.name if user else "", url=self._public_url, token=token)
         # To the address that is kept: one that only folds to the same may be somebody else's.
         to = (user and user.email) or body.email
@@ -93,31 +97,36 @@ class PasswordChanges:
     def reset(self, body: ResetPassword, origin: Origin) -> None:
         """Set a password with a token from a mail, once, and end all sessions.
 
+        A token is over when the password that was lost is changed in another way.
+
         Raises:
             InvalidError: `INVALID_RESET_TOKEN` or `WEAK_PASSWORD`.
         """
         item = self._records.get(_place(body.token))
         user = self._accounts.user(item.values["organization_id"], item.values["user_id"]) if item else None
-        if user is None:
+        if item is None or user is None:
             raise _over()
         known = self._credentials.get(user.organization_id, user.id)
         if known is None:
             known = self._credentials.none(user.organization_id, user.id)
+        if not hmac.compare_digest(item.values["password"], _mark(known)):
+            raise _over()
         told = system_line(self._clock, user.organization_id, "password.changed", user.id, origin, method="mail")
         try:
-            self._set(user, known, body.new_password, Delete(_place(body.token), (Present(),)), told)
+            used = Delete(_place(body.token), (Present(),))
+            self._set(user, known, body.new_password, used, told, email_proved=True)
         except ConflictError as problem:
             if self._records.get(_place(body.token)) is None:
                 raise _over() from problem
             raise
         self._sessions.end_all(user.id)
 
-    def _set(self, user: User, known: Credentials, password: str, *beside: Write) -> None:
+    def _set(self, user: User, known: Credentials, password: str, *beside: Write, **more: bool) -> None:
+        """Set the password and end all sessions at once; what ends them one by one later only tidies up."""
         check_strength(password, user.email or "")
+        changed = {"password_hash": self._passwords.hash(password), "generation": known.generation + 1, **more}
         try:
-            self._records.write(
-                self._credentials.change(known, password_hash=self._passwords.hash(password)), *beside
-            )
+            self._records.write(self._credentials.change(known, **changed), *beside)
         except ConditionFailedError as problem:
             raise ConflictError("CREDENTIALS_CHANGED", "The credentials were just changed; try again.") from problem
 
@@ -138,7 +147,14 @@ def _place(token: str) -> Key:
     return Key(f"reset#{hashlib.sha256(token.encode()).hexdigest()}", "reset")
 
 
+def _mark(known: Credentials | None) -> str:
+    """Tell one password from the next; it is kept where a token lies, which shall not hold the hash itself."""
+    return hashlib.sha256(((known and known.password_hash) or "").encode()).hexdigest()
+
+
 def _over() -> InvalidError:
     return InvalidError(
-        "INVALID_RESET_TOKEN", "This token is not known, was used, or is over; ask for another.", field="token"
+        "INVALID_RESET_TOKEN",
+        "This token is not known, was used, or is over, or the password was changed since; ask for another.",
+        field="token",
     )

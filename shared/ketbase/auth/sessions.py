@@ -21,6 +21,7 @@ from ketbase.ports.records import (
     Present,
     Put,
     Records,
+    Update,
     Write,
 )
 from ketbase.types import Model, Moment
@@ -55,6 +56,7 @@ class Session(Model):
         token_hash: of the part that only the newest has.
         idle_until: when it ends unless it is refreshed.
         ends_at: when it ends in any case.
+        generation: the one of the user's credentials when it was opened; it is over when they have another.
     """
 
     id: str
@@ -68,6 +70,7 @@ class Session(Model):
     ends_at: Moment
     address: str = ""
     agent: str = ""
+    generation: int = 0
 
     def view(self, current_id: str = "") -> SessionView:
         """Show it to its user."""
@@ -132,6 +135,8 @@ class Sessions:
         user_id: str,
         origin: Origin,
         beside: Callable[[Session], Iterable[Write]] = lambda _session: (),
+        *,
+        generation: int = 0,
     ) -> Opened:
         """Open a session, together with the writes that `beside` makes for it.
 
@@ -152,6 +157,7 @@ class Sessions:
             ends_at=now + self._longest,
             address=origin.address,
             agent=origin.agent,
+            generation=generation,
         )
         self._records.write(Put(_item(session), (Absent(),)), *beside(session))
         return Opened(session, _written(session, family, token))
@@ -212,6 +218,10 @@ class Sessions:
             after = page.next
             if after is None:
                 return
+
+    def carry_over(self, user_id: str, session_id: str, generation: int) -> Update:
+        """Make the write that lets a session go on in another generation; it does not hold where it has ended."""
+        return Update(place(user_id, session_id), set={"generation": generation}, when=(Present(),))
 
     def end(self, session: Session, *beside: Write) -> bool:
         """End a session, together with the writes `beside`; `False` where somebody else did so before."""

@@ -8,6 +8,8 @@ import pyotp
 import pytest
 from argon2.profiles import CHEAPEST
 
+from ketbase.accounts.keys import Keys
+from ketbase.accounts.keystore import KeyStore
 from ketbase.accounts.roles import Role, scopes_of
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, Organization, Origin, User
@@ -70,7 +72,10 @@ class House:
         self.sessions = Sessions(records, clock, idle=timedelta(hours=24), longest=timedelta(days=30))
         self.signing_keys = SigningKeys(records, lambda: vault, clock)
         self.tokens = AccessTokens(self.signing_keys, clock, issuer="https://api.example.com", leeway_s=30)
-        throttle = Throttle(Buckets(records, clock), self.tries)
+        self.buckets = Buckets(records, clock)
+        self.key_store = KeyStore(records)
+        self.keys = Keys(self.key_store, self.accounts, clock)
+        throttle = Throttle(self.buckets, self.tries)
         people = (records, clock, self.accounts, self.credentials, self.passwords)
         self.grants = Grants(*people, self.second_factor, self.sessions, self.tokens, throttle)
         self.own_sessions = OwnSessions(self.sessions, self.tokens, clock)

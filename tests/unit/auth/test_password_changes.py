@@ -3,9 +3,10 @@ import re
 import pytest
 
 from ketbase.accounts.types import Origin
+from ketbase.auth.admission import Admission
 from ketbase.auth.buckets import EmptyBucketError
 from ketbase.auth.types import ChangePassword, ForgotPassword, ResetPassword
-from ketbase.errors import InvalidError
+from ketbase.errors import InvalidError, UnauthenticatedError
 from tests.unit.auth.conftest import ADDRESS, HERE, PASSWORD
 
 NEW = "a longer horse battery"
@@ -72,6 +73,54 @@ def test_a_token_is_good_for_an_hour(house):
     house.clock.turn(3_601)
     with pytest.raises(InvalidError):
         house.password_changes.reset(ResetPassword(token=token, new_password=NEW), HERE)
+
+
+def test_a_token_is_over_when_the_password_is_changed_in_another_way(house):
+    token = forgotten(house)
+    house.password_changes.change(house.caller(), ChangePassword(old_password=PASSWORD, new_password=NEW))
+    with pytest.raises(InvalidError) as refused:
+        house.password_changes.reset(ResetPassword(token=token, new_password="the thief's horse battery"), HERE)
+    assert refused.value.code == "INVALID_RESET_TOKEN"
+    assert works(house, NEW)
+
+
+def test_of_two_tokens_the_first_that_is_used_ends_the_other(house):
+    first, second = forgotten(house), forgotten(house)
+    house.password_changes.reset(ResetPassword(token=second, new_password=NEW), HERE)
+    with pytest.raises(InvalidError):
+        house.password_changes.reset(ResetPassword(token=first, new_password=NEW + "!"), HERE)
+
+
+def admitted(house, granted):
+    admission = Admission(house.keys, lambda: house.tokens, house.accounts, house.buckets)
+    try:
+        admission.by_bearer(granted.access_token, HERE)
+    except UnauthenticatedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("way", ["change", "reset"])
+def test_the_sessions_are_over_though_the_process_dies_before_it_ends_them(house, monkeypatch, way):
+    other, mine = house.sign_in(), house.sign_in()
+
+    def die(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(house.sessions, "end_all", die)
+    with pytest.raises(MemoryError):
+        if way == "reset":
+            house.password_changes.reset(ResetPassword(token=forgotten(house), new_password=NEW), HERE)
+        else:
+            body = ChangePassword(old_password=PASSWORD, new_password=NEW)
+            house.password_changes.change(house.caller(mine), body)
+    assert not admitted(house, other)
+    with pytest.raises(InvalidError):
+        house.grants.by_refresh_token(other.refresh_token, HERE)
+    assert admitted(house, mine) == (way == "change")
+    later = house.grants.by_password(ADDRESS, NEW, HERE)
+    assert admitted(house, later)
+    assert admitted(house, house.grants.by_refresh_token(later.refresh_token, HERE))
 
 
 def test_a_weak_password_does_not_use_the_token_up(house):
