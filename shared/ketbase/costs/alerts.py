@@ -83,11 +83,17 @@ class Alerts:
         known = self.triggered(standing.id, standing.month, budget.alerts)
         fresh = [alert for alert in due if place(standing.id, standing.month, alert) not in known]
         organization = self._accounts.organization(standing.id) if fresh else None
-        for alert in fresh:
-            if organization is not None:
-                self._set_off(organization, standing, alert)
+        if organization is None:
+            return
+        told = [self._set_off(organization, standing, alert) for alert in fresh]
+        if not all(told):
+            _LOG.error("nobody in %s has an address: its budget alerts wait until somebody does", organization.id)
 
-    def _set_off(self, organization: Organization, standing: Standing, alert: BudgetAlert) -> None:
+    def _set_off(self, organization: Organization, standing: Standing, alert: BudgetAlert) -> bool:
+        """Claim an alert and tell of it; `False` leaves it for a later look, where there is nobody to tell."""
+        notices = self._notices(organization, standing, alert)
+        if not notices:
+            return False
         now = self._clock.now()
         claim = {
             "threshold": alert.threshold,
@@ -108,11 +114,11 @@ class Alerts:
             limit=str(standing.limit),
         )
         where = place(organization.id, standing.month, alert)
-        notices = self._notices(organization, standing, alert)
         try:
             self._records.write(Put(Item(where, claim), (Absent(),)), told, *notices)
         except ConditionFailedError:
             _LOG.info("another watcher set off the alert at %s %% of %s", alert.threshold, organization.id)
+        return True
 
     def _notices(self, organization: Organization, standing: Standing, alert: BudgetAlert) -> list[Put]:
         subject = f"{organization.name}: {alert.threshold} % of the budget for {standing.month} is spent"
@@ -124,7 +130,8 @@ class Alerts:
         about = f"{organization.id} alert {standing.month} {alert.threshold} {alert.action}"
         if alert.action == "slack":
             webhook = alert.webhook or organization.settings.slack_webhook
-            return [self._notice(organization, "slack", webhook, subject, text, about)] if webhook else []
+            if webhook:
+                return [self._notice(organization, "slack", webhook, subject, text, about)]
         addresses = dict.fromkeys(alert.recipients or self._watchers(organization.id))
         return [self._notice(organization, "email", to, subject, text, about) for to in addresses]
 
@@ -134,12 +141,14 @@ class Alerts:
         return notice(self._clock, organization.id, channel, to, subject, text, about=about)
 
     def _watchers(self, organization_id: str) -> list[str]:
-        """Name the addresses of the owners and admins who want mail."""
-        return [
-            user.email
+        """Name the addresses of the owners and admins who want mail; of all of them where none does."""
+        found = [
+            (user.email, user.preferences.notifications.email)
             for user in self._accounts.users(organization_id)
-            if user.email and user.role.rank >= Role.ADMIN.rank and user.preferences.notifications.email
-        ][:_MOST_WATCHERS]
+            if user.email and user.role.rank >= Role.ADMIN.rank
+        ]
+        wanting = [address for address, wants in found if wants]
+        return (wanting or [address for address, _ in found])[:_MOST_WATCHERS]
 
 
 def place(organization_id: str, month: str, alert: BudgetAlert) -> Key:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ketbase.accounts.roles import Role
+from ketbase.accounts.types import Notifications, OrganizationSettings, Preferences
 from ketbase.adapters.mail.files import FileMail
 from ketbase.audit.layout import UNSEALED
 from ketbase.errors import BudgetError
@@ -175,6 +176,46 @@ def test_without_recipients_the_owners_and_admins_who_want_mail_are_told(office:
     office.spend("50")
     office.deliver()
     assert sorted(to for to, _ in office.mails) == ["adam@acme.example", "olga@acme.example"]
+
+
+def test_where_no_owner_or_admin_wants_mail_they_are_told_all_the_same(office: Office) -> None:
+    for name in ("olga", "adam"):
+        kept = office.accounts.kept("org_a", f"user_{name}")
+        assert kept is not None
+        quiet = kept[1].user.model_copy(
+            update={"preferences": Preferences(notifications=Notifications(email=False))}
+        )
+        office.records.write(office.accounts.replace_user(kept[1], quiet))
+    office.set_budget(100, {"threshold": 50, "action": "email"})
+    office.spend("50")
+    office.deliver()
+    assert sorted(to for to, _ in office.mails) == ["adam@acme.example", "olga@acme.example"]
+
+
+def test_where_the_webhook_is_gone_the_owners_and_admins_get_mail(tmp_path: Path) -> None:
+    office = Office(tmp_path, slack="https://hooks.slack.com/services/own")
+    office.set_budget(100, {"threshold": 50, "action": "slack"})
+    kept = office.accounts.kept_organization("org_a")
+    assert kept is not None
+    gone = kept.organization.model_copy(update={"settings": OrganizationSettings()})
+    office.records.write(office.accounts.change(kept, gone))
+    office.spend("50")
+    office.deliver()
+    assert sorted(to for to, _ in office.mails) == ["adam@acme.example", "olga@acme.example"]
+
+
+def test_an_alert_waits_until_there_is_somebody_to_tell(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.set_budget(100, {"threshold": 50, "action": "email"}, {"threshold": 50, "action": "pause_new_jobs"})
+    monkeypatch.setattr(office.accounts, "users", lambda _: [])
+    office.spend("50")
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert {alert.status for alert in office.budgets.get(office.olga).alerts} == {"not_triggered"}
+    monkeypatch.undo()
+    office.alerts.check("org_a")
+    assert {alert.status for alert in office.budgets.get(office.olga).alerts} == {"triggered"}
+    assert len(told(office)) == 4
 
 
 def test_a_mail_arrives_in_the_mail_folder(office: Office, tmp_path: Path) -> None:
