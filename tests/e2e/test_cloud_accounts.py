@@ -96,7 +96,7 @@ def test_a_second_factor_is_asked_for_until_it_is_turned_off(cloud, owner):
     )
     assert (refused.status_code, refused.json()["error"]) == (403, "mfa_required")
     owner.sign_in(recovery_code=recovery[0])
-    gone = owner.client.request("DELETE", "/v1/auth/mfa", json={"password": owner.password})
+    gone = owner.client.request("DELETE", "/v1/auth/mfa", json={"recovery_code": recovery[1]})
     assert gone.status_code in (200, 204), gone.text
     owner.sign_in()
 

@@ -184,7 +184,8 @@ class Person:
         session = self.tokens(
             "session by recovery code", self.sign_in(owner.email, password=password, recovery_code=code)
         )
-        self.ask("DELETE", "/v1/auth/mfa", session, json={"password": password})
+        code = confirmed["recovery_codes"][1]
+        self.ask("DELETE", "/v1/auth/mfa", session, json={"recovery_code": code})
 
 
 @pytest.fixture(scope="module")

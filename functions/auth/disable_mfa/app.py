@@ -11,7 +11,7 @@ router = APIRouter(tags=["auth"])
 
 @router.delete("/v1/auth/mfa", status_code=204)
 def disable_mfa(body: DisableFactor, caller: Caller = session_only()) -> None:
-    """Turn the second factor off, with a code of it, a recovery code, or the password."""
+    """Turn the second factor off, with a code of it or a recovery code; a password is not enough."""
     mfa().disable(caller, body)
 
 

@@ -8,7 +8,6 @@ from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller
 from ketbase.audit.lines import line
 from ketbase.auth.credentials import Credentials, CredentialStore
-from ketbase.auth.passwords import Passwords
 from ketbase.auth.second_factor import SecondFactor, new_recovery_codes, recovery_hash
 from ketbase.auth.throttle import Throttle
 from ketbase.auth.types import ConfirmFactor, DisableFactor, Enrolment, RecoveryCodes
@@ -26,7 +25,6 @@ class Mfa:
         clock: Clock,
         accounts: AccountStore,
         credentials: CredentialStore,
-        passwords: Passwords,
         second_factor: SecondFactor,
         throttle: Throttle,
     ):
@@ -34,7 +32,6 @@ class Mfa:
         self._clock = clock
         self._accounts = accounts
         self._credentials = credentials
-        self._passwords = passwords
         self._second_factor = second_factor
         self._throttle = throttle
 
@@ -82,7 +79,7 @@ class Mfa:
         return RecoveryCodes(recovery_codes=tuple(codes))
 
     def disable(self, caller: Caller, body: DisableFactor) -> None:
-        """Turn the second factor off.
+        """Turn the second factor off; a password does not, for then it would be all that one needs.
 
         Raises:
             ConflictError: `MFA_DISABLED`, there is none.
@@ -93,18 +90,12 @@ class Mfa:
         if known.totp_secret is None:
             raise ConflictError("MFA_DISABLED", "There is no second factor.")
         self._throttle.guess("mfa", caller.user_id)
-        if not self._proved(known, body):
+        if self._second_factor.accept(known, body.code, body.recovery_code, self._clock.now()) is None:
             raise _wrong()
         self._write(
             self._credentials.change(known, totp_secret=None, totp_offered=None, recovery_codes=[]),
             line(self._clock, caller, "mfa.disabled", caller.user_id),
         )
-
-    def _proved(self, known: Credentials, body: DisableFactor) -> bool:
-        if body.code or body.recovery_code:
-            taken = self._second_factor.accept(known, body.code, body.recovery_code, self._clock.now())
-            return taken is not None
-        return bool(body.password) and self._passwords.verify(known.password_hash, body.password)
 
     def _known(self, caller: Caller) -> Credentials:
         known = self._credentials.get(caller.organization_id, caller.user_id)
@@ -126,4 +117,4 @@ def _qr(uri: str) -> str:
 
 
 def _wrong() -> InvalidError:
-    return InvalidError("WRONG_CODE", "The code or the password is wrong.", field="code")
+    return InvalidError("WRONG_CODE", "The code is wrong.", field="code")

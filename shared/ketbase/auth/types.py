@@ -81,11 +81,10 @@ class RecoveryCodes(Model):
 
 
 class DisableFactor(Model):
-    """The proof that it is oneself: a code of the device, a recovery code, or the password."""
+    """The proof that one has the second factor: a code of the device, or a recovery code."""
 
     code: str = Field("", max_length=16)
     recovery_code: str = Field("", max_length=64)
-    password: str = Field("", max_length=LONGEST_PASSWORD)
 
 
 class ChangePassword(Model):

@@ -354,9 +354,7 @@ def joining() -> Joining:
     """What lets in whoever was invited."""
     from ketbase.accounts.joining import Joining
 
-    return Joining(
-        records(), account_store(), invitation_store(), key_store(), credentials(), passwords(), clock()
-    )
+    return Joining(records(), account_store(), invitation_store(), key_store(), credentials(), passwords(), clock())
 
 
 @functools.cache
@@ -717,7 +715,7 @@ def mfa() -> Mfa:
     """The second factor of whoever asks."""
     from ketbase.auth.mfa import Mfa
 
-    return Mfa(records(), clock(), account_store(), credentials(), passwords(), second_factor(), throttle())
+    return Mfa(records(), clock(), account_store(), credentials(), second_factor(), throttle())
 
 
 @functools.cache

@@ -79,7 +79,7 @@ class House:
         people = (records, clock, self.accounts, self.credentials, self.passwords)
         self.grants = Grants(*people, self.second_factor, self.sessions, self.tokens, throttle)
         self.own_sessions = OwnSessions(self.sessions, self.tokens, clock)
-        self.mfa = Mfa(*people, self.second_factor, throttle)
+        self.mfa = Mfa(*people[:-1], self.second_factor, throttle)
         self.password_changes = PasswordChanges(
             *people, self.sessions, throttle, public_url="https://api.example.com"
         )

@@ -103,17 +103,19 @@ def admitted(house, granted):
 @pytest.mark.parametrize("way", ["change", "reset"])
 def test_the_sessions_are_over_though_the_process_dies_before_it_ends_them(house, monkeypatch, way):
     other, mine = house.sign_in(), house.sign_in()
+    reset = ResetPassword(token=forgotten(house), new_password=NEW)
+    change = ChangePassword(old_password=PASSWORD, new_password=NEW)
 
     def die(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr(house.sessions, "end_all", die)
+    act = {
+        "reset": lambda: house.password_changes.reset(reset, HERE),
+        "change": lambda: house.password_changes.change(house.caller(mine), change),
+    }[way]
     with pytest.raises(MemoryError):
-        if way == "reset":
-            house.password_changes.reset(ResetPassword(token=forgotten(house), new_password=NEW), HERE)
-        else:
-            body = ChangePassword(old_password=PASSWORD, new_password=NEW)
-            house.password_changes.change(house.caller(mine), body)
+        act()
     assert not admitted(house, other)
     with pytest.raises(InvalidError):
         house.grants.by_refresh_token(other.refresh_token, HERE)
