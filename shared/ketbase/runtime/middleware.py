@@ -1,5 +1,6 @@
 """What every request passes: a request id, a limit on the body, one log line, and a net under all errors."""
 
+import hmac
 import re
 import time
 
@@ -8,10 +9,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ketbase.auth.buckets import Allowance
-from ketbase.errors import InvalidError, KetbaseError, TooLargeError
+from ketbase.errors import ForbiddenError, InvalidError, KetbaseError, TooLargeError
 from ketbase.ids import new_id
 from ketbase.runtime import observability
 from ketbase.runtime.envelope import error_response
+from ketbase.runtime.settings import settings
 
 MAX_BODY_BYTES = 1_000_000
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
@@ -44,6 +46,7 @@ class RequestFrame:
             await send(message)
 
         try:
+            _refuse_detour(headers)
             body = await _limited(headers, receive)
             await self._app(scope, body, send_with_id)
         except Exception as problem:  # noqa: BLE001 (the net: whatever it is, the caller gets an envelope)
@@ -53,6 +56,17 @@ class RequestFrame:
                 await error_response(problem)(scope, receive, send_with_id)
         finally:
             _record(scope, status, (time.perf_counter() - started) * 1_000)
+
+
+def _refuse_detour(headers: Headers) -> None:
+    """Refuse what did not come through CloudFront, where that stands before the API.
+
+    Raises:
+        ForbiddenError: `NOT_THROUGH_THE_EDGE`.
+    """
+    secret = settings().edge_secret.get_secret_value()
+    if secret and not hmac.compare_digest(headers.get("x-ketbase-edge", "").encode(), secret.encode()):
+        raise ForbiddenError("NOT_THROUGH_THE_EDGE", "This API is reached at its public address only.")
 
 
 async def _limited(headers: Headers, receive: Receive) -> Receive:

@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         sign_up: whether anybody may make an organisation, or only those who are in one invite others.
         max_key_rate_limit: the most requests at once that an API key may be given.
         secret: of the installation; seals what is kept. Several with commas between: the first seals, all open.
+        edge_secret: what CloudFront shows with each request; where it is set, nobody else is answered.
         proxies: how many stand before the API that add to X-Forwarded-For what they see; CloudFront is one.
         public_url: where the world reaches the API; who issued a token is told by it.
         token_leeway_s: how far the clocks of two machines may be apart.
@@ -92,6 +93,7 @@ class Settings(BaseSettings):
     max_key_rate_limit: int = 10_000
 
     secret: SecretStr | None = None
+    edge_secret: SecretStr = SecretStr("")
     proxies: int = 0
     public_url: str = "http://127.0.0.1:8000"
     token_leeway_s: int = 30

@@ -153,3 +153,13 @@ def test_every_refusal_is_an_envelope_with_a_stable_code(api, method, path, stat
 
 def test_a_page_is_what_was_asked_for(api):
     assert api.get("/things?limit=5&offset=2&sort=created_at").json()["data"] == "5 2 False"
+
+
+def test_where_cloudfront_stands_before_it_nobody_goes_around(api, monkeypatch):
+    monkeypatch.setenv("KETBASE_EDGE_SECRET", "what-only-cloudfront-knows")
+    settings.cache_clear()
+    assert api.get("/things").status_code == 403
+    assert (
+        api.get("/things", headers={"X-Ketbase-Edge": "a guess"}).json()["error"]["code"] == "NOT_THROUGH_THE_EDGE"
+    )
+    assert api.get("/things", headers={"X-Ketbase-Edge": "what-only-cloudfront-knows"}).status_code == 200
