@@ -5,7 +5,8 @@ from ketbase.backends.service import Backends
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.service import Circuits
 from ketbase.costs.estimate import BackendEstimate, Estimate, EstimateRequest, Problem
-from ketbase.costs.quotes import Quotes
+from ketbase.costs.estimates import expected_seconds
+from ketbase.costs.quotes import COLLECT_S, COMPILE_S, EXECUTE_S, Quotes
 from ketbase.costs.shapes import Shape, shape_of
 from ketbase.errors import InvalidError
 from ketbase.ledger.service import Ledger
@@ -55,4 +56,22 @@ class Comparison:
             lines=quote.lines,
             expected_seconds=quote.expected_seconds,
             within_budget=remaining is None or quote.reserved <= remaining,
+            problem=_too_long(shape, backend, body.shots),
         )
+
+
+def _too_long(shape: Shape, backend: BackendInfo, shots: int) -> Problem | None:
+    """Say which step is expected to be stopped before it is done."""
+    seconds = expected_seconds(shape, backend, shots)
+    for step, expected, longest in (
+        ("compiling", seconds.compile, COMPILE_S),
+        ("executing", seconds.execute, EXECUTE_S),
+        ("collecting", seconds.collect, COLLECT_S),
+    ):
+        if expected > longest:
+            return Problem(
+                code="TOO_LONG",
+                message=f"On {backend.id}, {step} is expected to take {expected:,.0f} s, and is stopped after "
+                f"{longest:.0f} s; the run would fail, and what it used until then is charged.",
+            )
+    return None

@@ -51,7 +51,7 @@ class BackendEstimate(Model):
         lines: what both are made of.
         expected_seconds: of computing.
         within_budget: whether the organisation's month has room for the ceiling.
-        problem: why it cannot run there; the costs are `None` then.
+        problem: why it cannot run there, or would not end (`TOO_LONG`); but for that one the costs are `None` then.
     """
 
     backend: str

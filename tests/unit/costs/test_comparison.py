@@ -74,6 +74,23 @@ def test_a_backend_that_cannot_run_it_says_why_beside_the_others(office: Office,
     assert found[1].problem is None
 
 
+@pytest.mark.parametrize(
+    ("size", "backend", "step"),
+    [
+        ({"n_qubits": 34, "gates": 10_000, "two_qubit_gates": 5_000, "entangled_bits": 17}, "aer", "executing"),
+        ({"n_qubits": 100, "gates": 900_000, "two_qubit_gates": 900_000}, "fake_fez", "compiling"),
+    ],
+)
+def test_a_run_that_would_be_stopped_before_its_end_says_so(
+    office: Office, comparison: Comparison, size: dict[str, object], backend: str, step: str
+) -> None:
+    (found,) = comparison.compare(office.olga, request(circuit=size, backends=[backend])).estimates
+    assert found.problem is not None
+    assert found.problem.code == "TOO_LONG"
+    assert step in found.problem.message
+    assert found.estimated_cost is not None
+
+
 def test_what_the_budget_has_no_room_for_is_marked(office: Office, comparison: Comparison) -> None:
     office.set_budget("0.000001")
     (found,) = comparison.compare(office.olga, request(circuit=SIZE)).estimates
