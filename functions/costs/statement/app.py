@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
-from ketbase.costs.statement import MONTH_OR_CURRENT, Statement
+from ketbase.costs.statement import MAX_JOBS, MONTH_OR_CURRENT, Statement
 from ketbase.costs.tables import as_csv
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import statement_page, statements
@@ -22,8 +22,12 @@ def get_statement(
     form: Annotated[Literal["json", "csv", "pdf"], Query(alias="format")] = "json",
     caller: Caller = requires("usage:read"),
 ) -> Envelope[Statement] | Response:
-    """Say what the jobs submitted in a month cost: sums as JSON, each job as CSV, a page as PDF."""
-    statement, events = statements().statement(caller, month)
+    """Say what the jobs submitted in a month cost: sums as JSON, each job as CSV, a page as PDF.
+
+    JSON and PDF answer 422 `REPORT_TOO_LARGE` for a month of more than 20,000 jobs; ask for CSV then, or for
+    `GET /v1/usage` some days at a time.
+    """
+    statement, events = statements().statement(caller, month, most=None if form == "csv" else MAX_JOBS)
     if form == "json":
         return Envelope.of(statement)
     as_file = {"Content-Disposition": f'attachment; filename="ketbase-{statement.month}.{form}"'}

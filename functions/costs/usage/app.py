@@ -22,7 +22,11 @@ def report_usage(
     cursor: Annotated[str | None, Query(max_length=100, description="Of the page of jobs before")] = None,
     caller: Caller = requires("usage:read"),
 ) -> Envelope[UsageReport]:
-    """Add up what the organisation used, by day, backend, user, key or job (UTC)."""
+    """Add up what the organisation used, by day, backend, user, key or job (UTC).
+
+    One report covers at most 366 days and 20,000 sums (one for each day, backend, user and key that was used);
+    above that it answers 422 `REPORT_TOO_LARGE`, and fewer days are to be asked for.
+    """
     query = UsageQuery(start_date=start_date, end_date=end_date, group_by=group_by, limit=limit, cursor=cursor)
     return Envelope.of(usage().report(caller, query))
 

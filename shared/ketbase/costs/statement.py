@@ -6,6 +6,8 @@ from ketbase.money import Money
 from ketbase.types import Model, Moment
 
 CURRENT = "current"
+MAX_JOBS = 20_000
+"""The most jobs that a statement of sums is made of while its reader waits."""
 MONTH_OR_CURRENT = rf"^(20\d\d-(0[1-9]|1[0-2])|{CURRENT})$"
 
 

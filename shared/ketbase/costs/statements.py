@@ -1,13 +1,14 @@
 """Adds a month up to its statement."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
 
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller
 from ketbase.costs import months
-from ketbase.costs.statement import CURRENT, DayLine, Statement, StatementLine
-from ketbase.errors import NotFoundError
+from ketbase.costs.statement import CURRENT, MAX_JOBS, DayLine, Statement, StatementLine
+from ketbase.errors import InvalidError, NotFoundError
 from ketbase.ledger import layout
 from ketbase.ledger.service import Ledger
 from ketbase.ledger.types import CostEvent
@@ -28,18 +29,22 @@ class Statements:
         self._accounts = accounts
         self._clock = clock
 
-    def statement(self, caller: Caller, month: str) -> tuple[Statement, list[CostEvent]]:
+    def statement(
+        self, caller: Caller, month: str, *, most: int | None = MAX_JOBS
+    ) -> tuple[Statement, list[CostEvent]]:
         """Add up a month.
 
         Args:
             caller: whose organisation's.
             month: such as `2026-01`, or `current`.
+            most: how many jobs it may be made of; any number where it is `None`.
 
         Returns:
             The statement, and the jobs that it is made of in the order in which they ended.
 
         Raises:
             NotFoundError: `STATEMENT_NOT_FOUND`, the month has not begun, or was before the organisation.
+            InvalidError: `REPORT_TOO_LARGE`, the month has more than `most` jobs.
         """
         now = self._clock.now()
         month = self._ledger.month if month == CURRENT else month
@@ -47,7 +52,16 @@ class Statements:
         if organization is None or not self._was_there(month, organization.created_at, now):
             raise NotFoundError("STATEMENT_NOT_FOUND", f"There is no statement for {month}.", month=month)
         standing = self._ledger.standing(organization.id, month)
-        events = list(self._events(organization.id, month, standing.spent))
+        walk = self._events(organization.id, month, standing.spent)
+        events = list(walk if most is None else itertools.islice(walk, most + 1))
+        if most is not None and len(events) > most:
+            raise InvalidError(
+                "REPORT_TOO_LARGE",
+                f"{month} has more than {most:,} jobs; ask for less: format=csv gives them as a table, and "
+                "GET /v1/usage some days at a time.",
+                field="format",
+                limit=most,
+            )
         last = months.end(month).date() - timedelta(days=1)
         people = {user.id: user for user in self._accounts.users(organization.id)}
         statement = Statement(

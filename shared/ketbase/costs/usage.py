@@ -1,5 +1,6 @@
 """What an organisation used, from the daily sums that the ledger keeps; job by job from its cost events."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
@@ -15,6 +16,8 @@ from ketbase.ports.records import Item, Records
 from ketbase.types import Model, iso
 
 MAX_DAYS = 366
+MAX_SUMS = 20_000
+"""The most daily sums that one report adds up: one for each day, backend, user and key that was used."""
 _CURSOR = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)_(job_[0-9A-Z]{26})$")
 
 type GroupBy = Literal["day", "backend", "user", "key", "job"]
@@ -107,10 +110,19 @@ class UsageReports:
         """Add up some days.
 
         Raises:
-            InvalidError: `INVALID_DATE_RANGE` or `INVALID_CURSOR`.
+            InvalidError: `INVALID_DATE_RANGE`, `INVALID_CURSOR`; `REPORT_TOO_LARGE`, the days hold more than
+                20,000 sums, or are more than 366.
         """
         start, end = self._range(query)
-        days = list(self._days(caller.organization_id, start, end))
+        days = list(itertools.islice(self._days(caller.organization_id, start, end), MAX_SUMS + 1))
+        if len(days) > MAX_SUMS:
+            raise InvalidError(
+                "REPORT_TOO_LARGE",
+                f"From {start} to {end} there are more than {MAX_SUMS:,} daily sums; ask for fewer days "
+                f"(the first {MAX_SUMS:,} reach to {days[MAX_SUMS - 1].values['day']}).",
+                field="start_date",
+                limit=MAX_SUMS,
+            )
         total = _usage(days)
         report = UsageReport(
             start_date=start,
@@ -143,7 +155,10 @@ class UsageReports:
             raise InvalidError("INVALID_DATE_RANGE", "end_date is not before start_date.", field="end_date")
         if end - start >= timedelta(days=MAX_DAYS):
             raise InvalidError(
-                "INVALID_DATE_RANGE", f"One report covers at most {MAX_DAYS} days.", field="start_date"
+                "REPORT_TOO_LARGE",
+                f"One report covers at most {MAX_DAYS} days; ask for fewer at a time.",
+                field="start_date",
+                limit=MAX_DAYS,
             )
         return start, end
 

@@ -17,7 +17,7 @@ from ketbase.costs.pages import as_pdf
 from ketbase.costs.statement import Statement
 from ketbase.costs.statements import Statements
 from ketbase.costs.tables import as_csv
-from ketbase.errors import NotFoundError, TooLargeError
+from ketbase.errors import InvalidError, NotFoundError, TooLargeError
 from ketbase.ledger.types import Charge, CostEvent
 from ketbase.money import Money
 from tests.unit.costs.office import Office
@@ -83,6 +83,15 @@ def test_a_statement_is_final_when_the_month_is_over_and_nothing_is_open(office:
 def test_there_is_no_statement_of_the_future_nor_of_before_the_organisation(office: Office, month: str) -> None:
     with pytest.raises(NotFoundError):
         statement(office, month)
+
+
+def test_a_month_of_too_many_jobs_is_refused_but_as_a_table(office: Office) -> None:
+    books = Statements(office.records, office.ledger, office.accounts, office.clock)
+    with pytest.raises(InvalidError, match="format=csv") as refused:
+        books.statement(office.olga, "2026-01", most=1)
+    assert refused.value.code == "REPORT_TOO_LARGE"
+    assert books.statement(office.olga, "2026-01", most=2)[0].jobs == 2
+    assert books.statement(office.olga, "2026-01", most=None)[0].jobs == 2
 
 
 def test_another_organisation_sees_nothing_of_it(office: Office) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ketbase.accounts.types import Caller
+from ketbase.costs import usage
 from ketbase.costs.usage import UsageQuery, UsageReport, UsageReports
 from ketbase.errors import InvalidError
 from ketbase.money import Money
@@ -88,6 +89,16 @@ def test_by_job_in_pages_that_miss_nothing(spent: Office, limit: int) -> None:
     assert costs == ["1.00", "2.00", "4.00"]
 
 
+def test_a_report_of_too_many_sums_is_refused_and_a_shorter_one_is_not(
+    spent: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "MAX_SUMS", 2)
+    with pytest.raises(InvalidError, match="ask for fewer days") as refused:
+        report(spent, **JANUARY)
+    assert refused.value.code == "REPORT_TOO_LARGE"
+    assert str(report(spent, start_date="2026-01-01", end_date="2026-01-30").total_cost) == "3.00"
+
+
 def test_another_organisation_sees_nothing_of_it(spent: Office) -> None:
     spent.found("org_b", "Beta")
     stranger = Caller(organization_id="org_b", user_id="user_b", scopes=frozenset({"*"}))
@@ -119,7 +130,7 @@ def test_everything_groups_to_the_same_total(spent: Office) -> None:
     ("query", "code"),
     [
         ({"start_date": "2026-02-01", "end_date": "2026-01-01"}, "INVALID_DATE_RANGE"),
-        ({"start_date": "2025-01-01", "end_date": "2026-01-02"}, "INVALID_DATE_RANGE"),
+        ({"start_date": "2025-01-01", "end_date": "2026-01-02"}, "REPORT_TOO_LARGE"),
         ({"group_by": "job", "cursor": "event#x"}, "INVALID_CURSOR"),
     ],
 )
