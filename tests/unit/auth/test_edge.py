@@ -258,7 +258,9 @@ def test_the_second_factor_is_turned_on_asked_for_and_turned_off(api):
     asked = sign_in(api)
     assert (asked.status_code, asked.json()["error"]) == (403, "mfa_required")
     assert sign_in(api, recovery_code=codes[0]).status_code == 200
-    turned_off = api.request("DELETE", "/v1/auth/mfa", headers=headers, json={"password": PASSWORD})
+    by_password = api.request("DELETE", "/v1/auth/mfa", headers=headers, json={"password": PASSWORD})
+    assert by_password.status_code == 422
+    turned_off = api.request("DELETE", "/v1/auth/mfa", headers=headers, json={"recovery_code": codes[1]})
     assert turned_off.status_code == 204
     assert sign_in(api).status_code == 200
 
