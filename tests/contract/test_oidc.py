@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2 as httpx
+import pyotp
 import pytest
 from argon2.profiles import CHEAPEST
 from fastapi.testclient import TestClient
 
+from ketbase.accounts.requests import CreateKey
+from ketbase.accounts.types import Caller, Origin
 from ketbase.adapters.clock import SystemClock
 from ketbase.adapters.identity.oidc import OpenIdProvider
 from ketbase.auth.passwords import Passwords
@@ -157,6 +160,57 @@ def test_an_address_that_the_provider_has_not_verified_is_nobodys(api):
 def test_a_second_account_with_the_same_address_is_not_the_first(api):
     assert sign_in(api, "owner").status_code == 200
     assert code(sign_in(api, "second-owner")) == (403, "NO_ACCOUNT")
+
+
+def owner():
+    return wiring.account_store().user_by_email("owner@example.com")
+
+
+def bearer(**asked):
+    granted = wiring.grants().by_password("owner@example.com", PASSWORD, Origin(), **asked)
+    return {"Authorization": f"Bearer {granted.access_token}"}
+
+
+def enrol(api, headers):
+    """Turn the owner's second factor on; gives its recovery codes."""
+    device = pyotp.TOTP(api.post("/v1/auth/mfa", headers=headers).json()["data"]["secret"])
+    confirmed = api.post("/v1/auth/mfa/confirm", headers=headers, json={"code": device.now()})
+    return confirmed.json()["data"]["recovery_codes"]
+
+
+def test_an_address_alone_is_no_way_around_a_second_factor(api):
+    codes = enrol(api, bearer())
+    assert code(sign_in(api, "owner")) == (403, "SECOND_FACTOR_FIRST")
+    headers = bearer(recovery_code=codes[0])
+    off = api.request("DELETE", "/v1/auth/mfa", headers=headers, json={"recovery_code": codes[1]})
+    assert off.status_code == 204
+    assert sign_in(api, "owner").status_code == 200
+    enrol(api, headers)
+    assert sign_in(api, "owner").status_code == 200
+
+
+@pytest.mark.parametrize("proved", [False, True])
+def test_what_was_set_up_under_an_address_that_was_never_proved_is_gone_when_its_owner_comes(api, proved):
+    user = owner()
+    store, records = wiring.credentials(), wiring.records()
+    records.write(store.change(store.get(user.organization_id, user.id), email_proved=proved))
+    theirs = bearer()
+    caller = Caller(organization_id=user.organization_id, user_id=user.id, scopes=frozenset({"*"}))
+    caller = caller.model_copy(update={"credential": "session"})
+    key = wiring.key_issuer().create(caller, CreateKey(name="back door", scopes=("*",)))
+    granted = sign_in(api, "owner")
+    assert granted.status_code == 200, granted.text
+    mine = {"Authorization": f"Bearer {granted.json()['access_token']}"}
+    assert api.get("/v1/auth/sessions", headers=mine).status_code == 200
+    assert (api.get("/v1/auth/sessions", headers=theirs).status_code == 200) == proved
+    assert (wiring.key_store().get(user.organization_id, key.id) is not None) == proved
+    kept = store.get(user.organization_id, user.id)
+    assert (kept.password_hash is not None, kept.email_proved) == (proved, True)
+    told = [item.values.get("action") for item in records.query(f"org#{user.organization_id}#audit").items]
+    assert [told.count(each) for each in ("credentials.dropped", "key.revoked", "identity.linked")] == (
+        [0, 0, 1] if proved else [1, 2, 1]
+    )
+    assert sign_in(api, "owner").status_code == 200
 
 
 def test_a_way_back_is_gone_once(api):

@@ -1,8 +1,11 @@
 """Where organisations, users, invitations and API keys lie."""
 
 import hashlib
+import string
 
 from ketbase.ports.records import Key
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 FIRST_OWNER = Key("installation", "first-owner")
 """Who was founded with the installation."""
@@ -28,7 +31,15 @@ def user(organization_id: str, user_id: str) -> Key:
 
 def email(address: str) -> Key:
     """Where it is kept whose address this is: one user's in the whole installation, however it is capitalised."""
-    return Key(f"email#{_digest(address.casefold())}", "user")
+    return Key(f"email#{_digest(folded(address))}", "user")
+
+
+def folded(address: str) -> str:
+    """Write an address as all are compared: A to Z become small, and nothing else changes.
+
+    To fold as Unicode does would make one of `straße@` and `strasse@`, which may be two people's.
+    """
+    return address.translate(_LOWER)
 
 
 # --- API keys ---
@@ -69,7 +80,7 @@ def invitation(organization_id: str, invitation_id: str) -> Key:
 
 def invited(organization_id: str, address: str) -> Key:
     """Where it is kept which invitation an address has to an organisation."""
-    return Key(f"org#{organization_id}#invited", _digest(address.casefold()))
+    return Key(f"org#{organization_id}#invited", _digest(folded(address)))
 
 
 def token(invitation_token: str) -> Key:

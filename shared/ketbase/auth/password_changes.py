@@ -84,7 +84,7 @@ class PasswordChanges:
         values = {"organization_id": organization, "user_id": whom, "password": _mark(known)}
         kept = Item(_place(token), values, expires_at=soon)
         text = _MAIL.format(name=user.name if user else "", url=self._public_url, token=token)
-        # To the address that is kept: one that only folds to the same may be somebody else's.
+        # To the address that is kept: one that is capitalised otherwise may be somebody else's.
         to = (user and user.email) or body.email
         about = f"password reset {kept.key.partition}"
         mail = notice(self._clock, organization, "email", to, "Set a new password", text, about=about)

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Final
 
+from ketbase.accounts.layout import folded
 from ketbase.accounts.types import Origin
 from ketbase.auth.buckets import Buckets, Rate
 
@@ -37,7 +38,7 @@ class Throttle:
         Raises:
             EmptyBucketError: `RATE_LIMITED`.
         """
-        self._buckets.take(f"{what}#{_digest(whose.casefold())}", self._of_one)
+        self._buckets.take(f"{what}#{_digest(folded(whose))}", self._of_one)
         if origin is not None and origin.address:
             self._buckets.take(f"{what}-from#{_digest(origin.address)}", self._of_a_place)
 

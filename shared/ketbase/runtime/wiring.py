@@ -765,7 +765,7 @@ def oidc() -> Oidc:
     """Signing in with an account elsewhere."""
     from ketbase.auth.oidc import Oidc
 
-    return Oidc(records(), clock(), identity_provider, account_store(), credentials(), grants())
+    return Oidc(records(), clock(), identity_provider, account_store(), credentials(), key_store(), grants())
 
 
 # --- The process ---

@@ -39,6 +39,7 @@ def test_who_is_invited_joins_with_the_role_and_can_sign_in(town, owner):
     )
     kept = town.credentials.get(user.organization_id, user.id)
     assert town.passwords.verify(kept.password_hash, PASSWORD)
+    assert kept.email_proved
     assert town.organizations.get(owner).members == 2
     assert {"user.invited", "user.joined"} <= town.audited(owner.organization_id)
     assert town.invitation_store.get(owner.organization_id, invitation.id) is None
@@ -101,6 +102,14 @@ def test_an_address_that_many_invite_at_the_same_moment_has_one_invitation(town,
     for thread in threads:
         thread.join()
     assert town.invitations.list(owner, EVERYTHING).total == 1
+
+
+@pytest.mark.parametrize("other", ["strasse@example.com", "stra\u1e9ee@example.com"])
+def test_an_address_is_nobody_elses_who_merely_looks_alike_to_unicode(town, owner, other):
+    invite(town, owner, "straße@example.com")
+    accept(town, town.token("straße@example.com"))
+    assert town.store.user_by_email("STRAßE@Example.com") is not None
+    assert town.store.user_by_email(other) is None
 
 
 def test_a_withdrawn_invitation_opens_nothing(town, owner):

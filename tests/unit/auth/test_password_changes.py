@@ -68,6 +68,12 @@ def test_the_token_from_a_mail_sets_a_password_once_and_ends_all_sessions(house)
     assert house.told()[1:3] == ["password.reset_requested", "password.changed"]
 
 
+def test_who_resets_a_password_by_mail_has_proved_their_address(house):
+    assert not house.credentials.get("org_a", "user_ada").email_proved
+    house.password_changes.reset(ResetPassword(token=forgotten(house), new_password=NEW), HERE)
+    assert house.credentials.get("org_a", "user_ada").email_proved
+
+
 def test_a_token_is_good_for_an_hour(house):
     token = forgotten(house)
     house.clock.turn(3_601)
