@@ -23,7 +23,11 @@ def list_audit(
     page: PageRequest = paged,
     caller: Caller = requires("audit:read"),
 ) -> Listing[SealedLine]:
-    """Read who did what, when and from where, the newest first; a line has its number within about a minute."""
+    """Read who did what, when and from where, the newest first; a line has its number within about a minute.
+
+    With a filter, `meta.total` counts at most 10,000 lines: there may be more where it says 10,000. `start` and
+    `end` make a search in a long log fast.
+    """
     wanted = AuditFilter(action=action, actor_id=actor_id, target=target, start=start, end=end)
     return Listing.of(audit().list(caller, wanted, page))
 

@@ -1,5 +1,8 @@
 """Where the lines of the audit log, the head of their chain, and their archive lie."""
 
+from datetime import datetime
+
+from ketbase.ids import id_ceiling, id_floor
 from ketbase.ports.records import Key
 
 UNSEALED = "audit#unsealed"
@@ -10,6 +13,9 @@ CHAINS = "audit#chains"
 
 LINES = "line#"
 """How the sort keys of lines begin."""
+
+ID_PREFIX = "audit"
+"""How the ids of lines begin; what follows is a ULID of the line's moment."""
 
 ARCHIVE = "audit/"
 """How the blobs of all archives begin."""
@@ -23,6 +29,16 @@ def partition(organization_id: str) -> str:
 def place(organization_id: str, line_id: str) -> Key:
     """Where a line lies."""
     return Key(partition(organization_id), f"{LINES}{line_id}")
+
+
+def not_before(moment: datetime) -> str:
+    """Say behind which sort key the lines of a moment and later lie."""
+    return f"{LINES}{id_floor(ID_PREFIX, moment)}"
+
+
+def not_after(moment: datetime) -> str:
+    """Say before which sort key the lines of a moment and earlier lie."""
+    return f"{LINES}{id_ceiling(ID_PREFIX, moment)}"
 
 
 def head(organization_id: str) -> Key:

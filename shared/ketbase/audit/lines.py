@@ -59,7 +59,7 @@ def _put(
 ) -> Put:
     now = clock.now()
     made = AuditLine(
-        id=new_id("audit", now),
+        id=new_id(layout.ID_PREFIX, now),
         organization_id=organization_id,
         action=action,
         target=target,

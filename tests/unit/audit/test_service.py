@@ -1,9 +1,10 @@
 """An organisation reads its own log, whole or filtered, in pages that join."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ketbase.audit import service
 from ketbase.audit.lines import line, system_line
 from ketbase.audit.service import Audit
 from ketbase.audit.types import AuditFilter
@@ -91,3 +92,56 @@ def test_a_filter_shows_what_it_takes_and_counts_it(book, audit, wanted, expecte
     }
     page = audit.list(ALICE, AuditFilter(**{**wanted, **moments}), PageRequest())
     assert ([each.target for each in page.items], page.total) == (expected, len(expected))
+
+
+@pytest.mark.parametrize("descending", [True, False])
+def test_a_search_in_a_span_of_time_reads_no_lines_of_another(book, monkeypatch, descending):
+    book.write(40)
+    beginning = book.clock.now()
+    monkeypatch.setattr(service, "_PAGE", 2)
+    read = []
+
+    class Watched:
+        def query(self, partition, **how):
+            page = book.records.query(partition, **how)
+            read.extend(page.items)
+            return page
+
+    wanted = AuditFilter(start=beginning - timedelta(seconds=20), end=beginning - timedelta(seconds=17))
+    page = Audit(Watched()).list(ALICE, wanted, PageRequest(descending=descending))
+    assert (len(page.items), page.total) == (3, 3)
+    assert len(read) <= 2 * (3 + 1 + 2)  # twice: the span, the line at its end, a page
+    rest = Audit(Watched()).list(
+        ALICE, wanted, PageRequest(descending=descending, limit=2, cursor=page.items[0].id)
+    )
+    assert rest.items == page.items[1:]
+
+
+@pytest.mark.parametrize("descending", [True, False])
+def test_a_span_of_time_takes_lines_to_the_microsecond(book, audit, descending):
+    beginning = book.clock.now()
+    for _ in range(20):
+        book.clock.turn(0.0003)
+        book.records.write(line(book.clock, ALICE, "key.created", book.clock.now().isoformat()))
+    start, end = beginning + timedelta(microseconds=1_800), beginning + timedelta(microseconds=4_500)
+    page = audit.list(ALICE, AuditFilter(start=start, end=end), PageRequest(descending=descending))
+    assert (len(page.items), page.total) == (9, 9)
+    assert {each.timestamp for each in page.items} == {
+        beginning + timedelta(microseconds=300 * step) for step in range(6, 15)
+    }
+
+
+@pytest.mark.parametrize(("year", "expected"), [(1, 1), (9_999, 0)])
+def test_a_search_may_begin_at_any_moment_there_is(book, audit, year, expected):
+    book.write(1)
+    moment = datetime(year, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+    assert audit.list(ALICE, AuditFilter(start=moment), PageRequest()).total == expected
+    assert audit.list(ALICE, AuditFilter(end=moment), PageRequest()).total == 1 - expected
+
+
+def test_a_search_counts_no_further_than_its_bound(book, audit, monkeypatch):
+    monkeypatch.setattr(service, "MOST_COUNTED", 3)
+    book.write(5)
+    page = audit.list(ALICE, AuditFilter(action="circuit.*"), PageRequest())
+    assert (len(page.items), page.total) == (5, 3)
+    assert audit.list(ALICE, ALL, PageRequest()).total == 5
