@@ -1,6 +1,7 @@
 """Makes, lists and revokes API keys."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from ketbase.accounts import layout
 from ketbase.accounts.keys import hint_of, new_key
@@ -12,12 +13,15 @@ from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, KeyRecord
 from ketbase.accounts.views import KeyView, NewKey
 from ketbase.audit.lines import line
-from ketbase.errors import ForbiddenError, InvalidError, NotFoundError
+from ketbase.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from ketbase.ids import new_id
 from ketbase.ledger.service import Ledger
 from ketbase.paging import PageRequest, Slice, take
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import Check, ConditionFailedError, Present, Records
+
+MOST_KEYS: Final = 100
+"""What one user may have: each has a rate limit of its own, so that keys without end would be no limit at all."""
 
 
 class KeyIssuer:
@@ -60,25 +64,27 @@ class KeyIssuer:
             ForbiddenError: `MISSING_SCOPE`, the caller is a key without `keys:write`; `KEY_IS_LIMITED`, it is one
                 that expires or has a monthly limit, which a new key would not have; `SCOPE_NOT_GRANTED`, the
                 caller lacks what the key is to have.
-            InvalidError: `UNKNOWN_SCOPE`, `RATE_LIMIT_TOO_HIGH` or `EXPIRES_IN_THE_PAST`.
+            InvalidError: `UNKNOWN_SCOPE`, `RATE_LIMIT_TOO_HIGH` for the installation or for the key that asks, or
+                `EXPIRES_IN_THE_PAST`.
+            ConflictError: `TOO_MANY_KEYS`.
             NotFoundError: `USER_NOT_FOUND`, the caller was removed meanwhile.
         """
         _refuse_weak_key(caller, "keys:write")
         refuse_limited_key(caller)
         scopes = granted(caller, body.scopes)
         now = self._clock.now()
-        if body.rate_limit > self._most_requests:
-            raise InvalidError(
-                "RATE_LIMIT_TOO_HIGH",
-                f"A key of this installation may make up to {self._most_requests} requests at once.",
-                field="rate_limit",
-                limit=self._most_requests,
-            )
+        rate_limit = self._rate_limit(caller, body)
         if body.expires_at is not None and body.expires_at <= now:
             raise InvalidError(
                 "EXPIRES_IN_THE_PAST",
                 "expires_at is in the past; leave it out for a key that never expires.",
                 field="expires_at",
+            )
+        if self._keys.count(caller.organization_id, caller.user_id) >= MOST_KEYS:
+            raise ConflictError(
+                "TOO_MANY_KEYS",
+                f"You have {MOST_KEYS} API keys, the most there may be; revoke one that you do not need.",
+                limit=MOST_KEYS,
             )
         key = new_key(self._environment)
         record = KeyRecord(
@@ -88,7 +94,7 @@ class KeyIssuer:
             name=body.name,
             hint=hint_of(key),
             scopes=scopes,
-            rate_limit=body.rate_limit,
+            rate_limit=rate_limit,
             monthly_limit=body.monthly_limit,
             expires_at=body.expires_at,
             created_at=now,
@@ -154,6 +160,22 @@ class KeyIssuer:
             )
         except (RevokedKeyError, ConditionFailedError) as problem:
             raise unknown from problem
+
+    def _rate_limit(self, caller: Caller, body: CreateKey) -> int:
+        """Give the rate limit of a new key: none is above the one of the key that makes it."""
+        by_key = caller.credential == "key"
+        most = min(self._most_requests, caller.rate_limit) if by_key else self._most_requests
+        if "rate_limit" not in body.model_fields_set:
+            return min(body.rate_limit, most)
+        if body.rate_limit > most:
+            whose = "A key that this key makes" if most < self._most_requests else "A key of this installation"
+            raise InvalidError(
+                "RATE_LIMIT_TOO_HIGH",
+                f"{whose} may make up to {most} requests at once.",
+                field="rate_limit",
+                limit=most,
+            )
+        return body.rate_limit
 
     def _shown(self, records: Iterable[KeyRecord]) -> Iterator[KeyView]:
         listed = list(records)

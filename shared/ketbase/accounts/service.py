@@ -20,9 +20,11 @@ __all__ = ["Accounts", "new_key"]
 class Accounts:
     """The first organisation."""
 
-    def __init__(self, records: Records, clock: Clock):
+    def __init__(self, records: Records, clock: Clock, *, rate_limit: int = 1_000):
+        """Wire it; the owner's key may make `rate_limit` requests at once, and so may the keys that it makes."""
         self._records = records
         self._clock = clock
+        self._rate_limit = rate_limit
         self._keys = KeyStore(records)
         self._store = AccountStore(records)
 
@@ -90,6 +92,7 @@ class Accounts:
             name="First owner's key",
             hint=hint_of(key),
             scopes=("*",),
+            rate_limit=self._rate_limit,
             created_at=self._clock.now(),
         )
         line = system_line(self._clock, organization_id, "key.created", record.id, user_id=user_id)

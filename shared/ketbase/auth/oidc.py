@@ -141,8 +141,8 @@ class Oidc:
             raise ForbiddenError(
                 "SECOND_FACTOR_FIRST",
                 "You have a second factor here, so your address alone does not let you in. Sign in with your "
-                "password and code, turn the factor off (DELETE /v1/auth/mfa), come this way once more, and turn it "
-                "on again: from then on this account lets you in.",
+                "password and code, turn the factor off (DELETE /v1/auth/mfa), come this way once more, and turn "
+                "it on again: from then on this account lets you in.",
             )
         if not known.email_proved:
             known = self._disown(user, known, origin)

@@ -243,7 +243,7 @@ def accounts() -> Accounts:
     """Who is calling."""
     from ketbase.accounts.service import Accounts
 
-    return Accounts(records(), clock())
+    return Accounts(records(), clock(), rate_limit=settings().max_key_rate_limit)
 
 
 @functools.cache

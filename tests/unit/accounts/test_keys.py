@@ -9,7 +9,7 @@ from ketbase.accounts.issuing import granted
 from ketbase.accounts.requests import CreateKey, UpdateUser
 from ketbase.accounts.roles import SCOPES, Role, expand, grants, scopes_of
 from ketbase.accounts.types import Caller
-from ketbase.errors import ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
+from ketbase.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
 from ketbase.ledger import layout as ledger_layout
 from ketbase.money import Money
 from ketbase.ports.records import Item, Put
@@ -183,6 +183,26 @@ def test_what_a_key_cannot_have_is_refused(town, developer, fields, code):
     with pytest.raises(InvalidError) as problem:
         town.key(developer, "jobs:read", **fields)
     assert problem.value.code == code
+
+
+def test_a_key_makes_no_key_that_may_ask_more_often_than_itself(town, owner):
+    maker = town.keys.authenticate(town.key(owner, "*", rate_limit=50), SOMEWHERE)
+    with pytest.raises(InvalidError) as problem:
+        town.key(maker, "jobs:read", rate_limit=51)
+    assert (problem.value.code, problem.value.details["limit"]) == ("RATE_LIMIT_TOO_HIGH", 50)
+    for asked in ({}, {"rate_limit": 50}):
+        assert town.keys.authenticate(town.key(maker, "jobs:read", **asked), SOMEWHERE).rate_limit == 50
+    assert town.issuer.create(owner, CreateKey(name="x", scopes=("jobs:read",), rate_limit=10_000))
+
+
+def test_a_user_has_a_hundred_keys_and_no_more_until_one_is_revoked(town, owner, developer):
+    keys = [town.issuer.create(owner, CreateKey(name="x", scopes=("jobs:read",))) for _ in range(100)]
+    with pytest.raises(ConflictError) as problem:
+        town.key(owner, "jobs:read")
+    assert problem.value.code == "TOO_MANY_KEYS"
+    town.key(developer, "jobs:read")
+    town.issuer.revoke(owner, keys[0].id)
+    town.key(owner, "jobs:read")
 
 
 def test_what_a_key_may_spend_stands_in_the_books_until_it_is_revoked(town, developer):
