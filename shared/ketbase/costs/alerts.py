@@ -21,6 +21,11 @@ _LOG = logging.getLogger(__name__)
 _MOST_WATCHERS = 50
 """How many are told; the claim and all notices of an alert go into one transaction."""
 
+_WHOLE = 100
+"""The threshold, in per cent, at which an alert also goes off when there is no room for a job."""
+_FULL = 95
+"""Per cent of the limit that must be spent or set aside for that: one huge job does not make a month full."""
+
 _CONSEQUENCES: dict[AlertAction, str] = {
     "email": "Jobs go on as before.",
     "slack": "Jobs go on as before.",
@@ -29,6 +34,9 @@ _CONSEQUENCES: dict[AlertAction, str] = {
     "pause_jobs": "New jobs are refused and waiting jobs do not start until the limit is raised or the month ends; "
     "running jobs go on.",
 }
+
+
+_NO_ROOM = "New jobs are refused unless they fit into what is left."
 
 
 class Alerts:
@@ -53,6 +61,17 @@ class Alerts:
         except Exception:  # noqa: BLE001 (see above)
             _LOG.exception("the budget alerts of %s could not be checked", organization_id)
 
+    def refused(self, organization_id: str, month: str | None = None) -> None:
+        """Look at a month (this one, where none is named) that had no room for a job; never raises.
+
+        Each job settles below its ceiling, so that what is spent seldom equals the limit: a month is used up when
+        what is set aside leaves no room.
+        """
+        try:
+            self._look(self._ledger.standing(organization_id, month), refused=True)
+        except Exception:  # noqa: BLE001 (the refusal has nothing to do with what goes wrong here)
+            _LOG.exception("the budget alerts of %s could not be checked", organization_id)
+
     def check_all(self) -> int:
         """Look at every organisation's account of this month and the last, whose last jobs may end only now.
 
@@ -71,23 +90,36 @@ class Alerts:
         places = [place(organization_id, month, alert) for alert in alerts]
         return {item.key: item.values["triggered_at"] for item in self._records.get_many(places)}
 
-    def _look(self, standing: Standing) -> None:
-        if not standing.limit or not standing.spent:
+    def _look(self, standing: Standing, *, refused: bool = False) -> None:
+        if not standing.limit:
+            return
+        full = refused and _share(standing.spent + standing.reserved, standing.limit, _FULL)
+        if not standing.spent and not full:
             return
         budget = self._ledger.budget(standing.id)
         if budget.updated_at is not None and budget.updated_at >= months.end(standing.month):
             return  # these alerts did not stand when the month ended
-        due = [alert for alert in budget.alerts if reached(alert, standing.spent, standing.limit)]
+        due = [
+            alert
+            for alert in budget.alerts
+            if reached(alert, standing.spent, standing.limit) or (full and alert.threshold == _WHOLE)
+        ]
         if not due:
             return
         known = self.triggered(standing.id, standing.month, budget.alerts)
         fresh = [alert for alert in due if place(standing.id, standing.month, alert) not in known]
         organization = self._accounts.organization(standing.id) if fresh else None
-        if organization is None:
-            return
-        told = [self._set_off(organization, standing, alert) for alert in fresh]
-        if not all(told):
+        told = [alert for alert in fresh if organization and self._set_off(organization, standing, alert)]
+        if any(_pauses(alert, standing) and alert not in told for alert in due):
+            self._pause(standing)  # it went off before, under another limit, or there is nobody to tell
+        if organization and len(told) < len(fresh):
             _LOG.error("nobody in %s has an address: its budget alerts wait until somebody does", organization.id)
+
+    def _pause(self, standing: Standing) -> None:
+        try:
+            self._records.write(self._ledger.pause(standing))
+        except ConditionFailedError:
+            _LOG.info("the limit of %s was set anew meanwhile", standing.id)
 
     def _set_off(self, organization: Organization, standing: Standing, alert: BudgetAlert) -> bool:
         """Claim an alert and tell of it; `False` leaves it for a later look, where there is nobody to tell."""
@@ -111,20 +143,27 @@ class Alerts:
             alert_action=alert.action,
             month=standing.month,
             spent=str(standing.spent),
+            reserved=str(standing.reserved),
             limit=str(standing.limit),
         )
         where = place(organization.id, standing.month, alert)
+        pause = [self._ledger.pause(standing)] if _pauses(alert, standing) else []
         try:
-            self._records.write(Put(Item(where, claim), (Absent(),)), told, *notices)
+            self._records.write(Put(Item(where, claim), (Absent(),)), told, *notices, *pause)
         except ConditionFailedError:
+            # Or the limit was set anew meanwhile, and there is room again.
             _LOG.info("another watcher set off the alert at %s %% of %s", alert.threshold, organization.id)
         return True
 
     def _notices(self, organization: Organization, standing: Standing, alert: BudgetAlert) -> list[Put]:
-        subject = f"{organization.name}: {alert.threshold} % of the budget for {standing.month} is spent"
+        short = _short(alert, standing)
+        how = "spent or set aside" if short else "spent"
+        consequence = _NO_ROOM if short and alert.action == "pause_new_jobs" else _CONSEQUENCES[alert.action]
+        subject = f"{organization.name}: {alert.threshold} % of the budget for {standing.month} is {how}"
+        but = ", and another found no room" if short else ""
         text = (
             f"${standing.spent} of ${standing.limit} are spent in {standing.month}; ${standing.reserved} more are "
-            f"set aside for jobs that are not over. {_CONSEQUENCES[alert.action]}\n\n"
+            f"set aside for jobs that are not over{but}. {consequence}\n\n"
             "GET /v1/usage says what it was spent on, and PUT /v1/budget changes the limit."
         )
         about = f"{organization.id} alert {standing.month} {alert.threshold} {alert.action}"
@@ -158,4 +197,18 @@ def place(organization_id: str, month: str, alert: BudgetAlert) -> Key:
 
 def reached(alert: BudgetAlert, spent: Money, limit: Money) -> bool:
     """Say whether so much of a limit is spent."""
-    return spent.nano * 100 >= limit.nano * alert.threshold
+    return _share(spent, limit, alert.threshold)
+
+
+def _share(amount: Money, limit: Money, percent: int) -> bool:
+    return amount.nano * 100 >= limit.nano * percent
+
+
+def _short(alert: BudgetAlert, standing: Standing) -> bool:
+    """Say whether an alert that goes off does so for lack of room, before so much is spent."""
+    return standing.limit is not None and not reached(alert, standing.spent, standing.limit)
+
+
+def _pauses(alert: BudgetAlert, standing: Standing) -> bool:
+    """Say whether it is to be kept that an alert holds jobs back; where enough is spent, that is seen from it."""
+    return alert.action == "pause_jobs" and _short(alert, standing)

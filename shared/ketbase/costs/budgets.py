@@ -121,10 +121,16 @@ class Budgets:
             remaining=max(limit - standing.spent - standing.reserved, Money()),
             percentage_used=_percentage(standing.spent, limit),
             projected_monthly_spend=projection(standing.spent, standing.month, self._clock.now()),
-            paused=_paused(budget, standing.spent, limit),
+            paused=self._paused(standing, budget, limit),
             alerts=tuple(self._alert_views(standing, budget)),
             updated_at=budget.updated_at,
         )
+
+    def _paused(self, standing: Standing, budget: Budget, limit: Money) -> Paused:
+        if self._ledger.pauses_waiting_jobs(standing.id):
+            return "all_jobs"
+        on = {alert.action for alert in budget.alerts if reached(alert, standing.spent, limit)}
+        return "new_jobs" if "pause_new_jobs" in on else "none"
 
     def _alert_views(self, standing: Standing, budget: Budget) -> list[AlertView]:
         triggered = self._alerts.triggered(standing.id, standing.month, budget.alerts)
@@ -156,10 +162,3 @@ def _percentage(spent: Money, limit: Money) -> float:
         return 100.0 if spent else 0.0
     # Rounded down: 100 per cent are shown when they are reached, as the alerts count.
     return 10_000 * spent.nano // limit.nano / 100
-
-
-def _paused(budget: Budget, spent: Money, limit: Money) -> Paused:
-    on = {alert.action for alert in budget.alerts if reached(alert, spent, limit)}
-    if "pause_jobs" in on:
-        return "all_jobs"
-    return "new_jobs" if "pause_new_jobs" in on else "none"

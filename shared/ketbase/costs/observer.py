@@ -1,4 +1,4 @@
-"""What follows from a job's end: its user is told, and the budget's alerts are looked at."""
+"""What follows from a job's end or refusal: its user is told, and the budget's alerts are looked at."""
 
 import logging
 
@@ -36,3 +36,7 @@ class CostObserver:
         """Look at the alerts of the month that paid."""
         if job.actual_cost:
             self._alerts.check(job.organization_id, job.month)
+
+    def refused(self, job: Job) -> None:
+        """Look at the alerts of the month that had no room."""
+        self._alerts.refused(job.organization_id, job.month)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from ketbase.errors import ConflictError
+from ketbase.errors import BudgetError, ConflictError
 from ketbase.jobs import layout
 from ketbase.jobs.types import Abandoned, Event, Hold, Job, JobError, JobStatus, Level, Progress
 from ketbase.ledger import entries
@@ -44,13 +44,16 @@ _TRIES = 20
 
 
 class Observer(Protocol):
-    """Who wants to know that a job ended."""
+    """Who wants to know that a job ended, or that there was no room for one."""
 
     def farewell(self, job: Job) -> list[Write]:
         """Give what is to be written together with a job's end, such as a notice to its user."""
 
     def ended(self, job: Job) -> None:
         """Take note that a job ended and its cost is settled; never raises."""
+
+    def refused(self, job: Job) -> None:
+        """Take note that the organisation's month had no room for a new job; never raises."""
 
 
 class JobStore:
@@ -155,7 +158,12 @@ class JobStore:
             place = layout.idempotency(job.organization_id, job.user_id, idempotency_key)
             writes.append(Put(Item(place, entry, expires_at=expires), (Absent(),)))
         for _ in range(_TRIES):
-            held = self._ledger.hold(job.reservation)
+            try:
+                held = self._ledger.hold(job.reservation)
+            except BudgetError as problem:
+                if self._observer and problem.details.get("whose") == "organization":
+                    self._observer.refused(job)
+                raise
             try:
                 self._records.write(*writes, *held)
             except ConditionFailedError as refused:

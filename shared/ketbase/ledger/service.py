@@ -69,7 +69,7 @@ class Ledger:
         for account, item in self._opened(layout.accounts(reservation)):
             standing = _standing(account, item)
             pause_at = None if more is not None else item.values.get("pause_new_at")
-            if pause_at is not None and standing.spent.nano >= pause_at:
+            if pause_at is not None and (standing.spent.nano >= pause_at or _holds_back(item)):
                 raise _paused(standing)
             if standing.remaining is not None and amount > standing.remaining:
                 raise _exceeded(standing, standing.remaining, amount)
@@ -100,13 +100,12 @@ class Ledger:
         """Copy a limit that was set while the account's month began, unless another does."""
         limit, pauses, revision = self._limit_of(account, source)
         unchanged = () if "revision" not in item.values else (Equals("revision", item.values["revision"]),)
-        lifted = tuple(field for field in _PAUSED_BY if field not in pauses)
         with suppress(ConditionFailedError):
             self._records.write(
                 Update(
                     account.place,
                     set={"limit": limit, "revision": revision, **pauses},
-                    remove=lifted,
+                    remove=_lifted(pauses),
                     when=(Present(), *unchanged),
                 )
             )
@@ -164,11 +163,10 @@ class Ledger:
 
     def _limit_writes(self, account: Account, limit: int, kept: Values) -> list[Write]:
         pauses = _pauses(kept, limit)
-        lifted = tuple(field for field in _PAUSED_BY if field not in pauses)
         revision = secrets.token_hex(8)
         return [
             Put(Item(account.source, {**kept, "revision": revision})),
-            Update(account.place, set={"limit": limit, "revision": revision, **pauses}, remove=lifted),
+            Update(account.place, set={"limit": limit, "revision": revision, **pauses}, remove=_lifted(pauses)),
         ]
 
     # --- Reading ---
@@ -198,9 +196,16 @@ class Ledger:
         """Say whether an alert of the budget holds back jobs that wait."""
         account = Account("organization", organization_id, organization_id, self.month)
         item = self._records.get(account.place)
-        if item is None or "pause_at" not in item.values:
-            return False
-        return bool(item.values.get("spent", 0) >= item.values["pause_at"])
+        return item is not None and _holds_back(item)
+
+    def pause(self, standing: Standing) -> Update:
+        """Make the write that holds back an organisation's jobs until its budget is set anew or the month ends.
+
+        It does not hold where the limit changed after `standing` was read.
+        """
+        account = Account("organization", standing.id, standing.id, standing.month)
+        limit = NO_LIMIT if standing.limit is None else standing.limit.nano
+        return Update(account.place, set={_PAUSED: True}, when=(Equals("limit", limit),))
 
     def _standing_of(self, account: Account) -> Standing:
         item = self._records.get(account.place)
@@ -230,6 +235,21 @@ _PAUSED_BY = {"pause_new_at": ("pause_new_jobs", "pause_jobs"), "pause_at": ("pa
 """Which alerts hold back new jobs, and which also those that wait."""
 
 
+_PAUSED = "paused"
+"""The field that holds jobs back however much is spent, while the budget has an alert that does."""
+
+
+def _holds_back(item: Item) -> bool:
+    """Say whether an account lets no waiting job start."""
+    pause_at = item.values.get("pause_at")
+    return pause_at is not None and bool(item.values.get(_PAUSED) or item.values.get("spent", 0) >= pause_at)
+
+
+def _lifted(pauses: dict[str, int]) -> tuple[str, ...]:
+    """Name the fields that hold no jobs back any more, once a limit is set."""
+    return (*(field for field in _PAUSED_BY if field not in pauses), _PAUSED)
+
+
 def _pauses(kept: Values, limit: int) -> dict[str, int]:
     """Turn the percentages at which jobs are held back into nano-dollars of a limit, rounded up."""
     return {field: -(-limit * kept[field] // 100) for field in _PAUSED_BY if field in kept}
@@ -251,7 +271,8 @@ def _paused(standing: Standing) -> BudgetError:
     return BudgetError(
         "JOBS_PAUSED",
         f"An alert of the budget stopped new jobs: ${standing.spent} of ${standing.limit} are spent in "
-        f"{standing.month}. A higher limit (PUT /v1/budget) lets them in again.",
+        f"{standing.month}, and ${standing.reserved} set aside. A higher limit (PUT /v1/budget) lets them in "
+        "again.",
         spent=str(standing.spent),
         limit=str(standing.limit),
         month=standing.month,

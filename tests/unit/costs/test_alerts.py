@@ -12,10 +12,11 @@ from ketbase.accounts.types import Notifications, OrganizationSettings, Preferen
 from ketbase.adapters.mail.files import FileMail
 from ketbase.audit.layout import UNSEALED
 from ketbase.errors import BudgetError
-from ketbase.ledger.types import Budget, Charge
+from ketbase.jobs.types import Job
+from ketbase.ledger.types import Budget, Charge, Standing
 from ketbase.money import Money
 from ketbase.notices.deliverer import Deliverer
-from ketbase.ports.records import Index
+from ketbase.ports.records import Index, Update
 from tests.fakes import new_job
 from tests.receivers import Receiver, receiver
 from tests.unit.costs.office import Office
@@ -299,3 +300,117 @@ def test_one_organisations_alerts_are_no_others(office: Office) -> None:
     office.set_budget(100, *mails(75))
     office.spend("80", organization="org_b")
     assert told(office) == []
+
+
+# --- No room ---
+
+
+def fill(office: Office, spent: str = "60", reserved: str = "36") -> Job:
+    """Spend some, and set more aside for a job that goes on."""
+    office.spend(spent)
+    return office.started(reserved)
+
+
+def refuse(office: Office, ceiling: str = "5", **fields: object) -> str:
+    with pytest.raises(BudgetError) as refused:
+        office.store.submit(new_job(office.clock, reserved_cost=Money.of(ceiling), **fields), None, "")
+    return refused.value.code
+
+
+def test_a_job_without_room_in_a_full_month_sets_off_the_alert_at_100_once(office: Office) -> None:
+    office.set_budget(100, *mails(75, 99, 100))
+    fill(office)
+    assert told(office) == []
+    refuse(office)
+    refuse(office)
+    assert told(office) == [100]
+    assert "is spent or set aside" in office.mails[0][1]
+    assert "$60.00 of $100.00 are spent in 2026-01; $36.00 more" in office.mail.sent[0][2]
+
+
+def test_a_month_that_is_not_full_sets_off_nothing_however_large_the_job(office: Office) -> None:
+    office.set_budget(100, *mails(100), {"threshold": 100, "action": "pause_jobs"})
+    fill(office, "60", "34.99")
+    refuse(office, "1000000")
+    assert told(office) == []
+    assert not office.ledger.pauses_waiting_jobs("org_a")
+
+
+def test_a_users_own_limit_sets_off_nothing(office: Office) -> None:
+    office.set_budget(100, *mails(100))
+    fill(office)
+    office.records.write(*office.ledger.limit_writes("org_a", "user_dana", Money.of(1)))
+    assert refuse(office, "2", user_id="user_dana") == "BUDGET_EXCEEDED"
+    assert told(office) == []
+
+
+def test_pause_jobs_at_100_holds_back_what_waits_until_the_budget_is_set_anew(office: Office) -> None:
+    pause = {"threshold": 100, "action": "pause_jobs"}
+    office.set_budget(100, pause)
+    running = fill(office)
+    refuse(office)
+    assert office.ledger.pauses_waiting_jobs("org_a")
+    assert office.budgets.get(office.olga).paused == "all_jobs"
+    office.store.cancel(running)
+    assert refuse(office, "1") == "JOBS_PAUSED"
+    office.set_budget(200, pause)
+    assert not office.ledger.pauses_waiting_jobs("org_a")
+    assert office.budgets.get(office.olga).paused == "none"
+    fill(office, "100", "36")
+    refuse(office)
+    assert office.ledger.pauses_waiting_jobs("org_a")
+    assert told(office) == [100, 100]  # Olga and Adam, and nobody twice
+
+
+def test_pause_jobs_at_100_ends_with_the_month_and_with_its_alert(office: Office) -> None:
+    office.set_budget(100, {"threshold": 100, "action": "pause_jobs"})
+    fill(office)
+    refuse(office)
+    office.set_budget(100, *mails(100))
+    assert not office.ledger.pauses_waiting_jobs("org_a")
+    office.set_budget(100, {"threshold": 100, "action": "pause_jobs"})
+    refuse(office)
+    assert office.ledger.pauses_waiting_jobs("org_a")
+    office.turn_to(datetime(2026, 2, 1, tzinfo=UTC))
+    assert not office.ledger.pauses_waiting_jobs("org_a")
+
+
+def test_a_pause_that_comes_too_late_for_a_new_limit_does_not_hold(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.set_budget(100, {"threshold": 100, "action": "pause_jobs"})
+    fill(office)
+    real = office.ledger.pause
+
+    def raised_meanwhile(standing: Standing) -> Update:
+        monkeypatch.undo()
+        office.set_budget(200, {"threshold": 100, "action": "pause_jobs"})
+        return real(standing)
+
+    monkeypatch.setattr(office.ledger, "pause", raised_meanwhile)
+    refuse(office)
+    assert not office.ledger.pauses_waiting_jobs("org_a")
+    assert told(office) == []
+
+
+def test_pause_jobs_at_100_pauses_though_there_is_nobody_to_tell(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.set_budget(100, {"threshold": 100, "action": "pause_jobs"})
+    fill(office)
+    monkeypatch.setattr(office.accounts, "users", lambda _: [])
+    refuse(office)
+    assert office.ledger.pauses_waiting_jobs("org_a")
+
+
+def test_a_refusal_stays_one_whatever_goes_wrong_with_its_alert(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.set_budget(100, *mails(100))
+    fill(office)
+
+    def broken(*_: object) -> None:
+        raise OSError("no disk")
+
+    monkeypatch.setattr(office.alerts, "_set_off", broken)
+    assert refuse(office) == "BUDGET_EXCEEDED"
