@@ -5,7 +5,6 @@ from AWS. Each function has the settings, the role and the wiring that the templ
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -147,7 +146,9 @@ def test_one_idempotency_key_makes_one_job(cloud):
 
 def test_the_backends_count_what_ran_on_them(cloud):
     cloud.result(cloud.run(cloud.create(**ghz_json(2)), backend="aer", shots=10))
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: ok(cloud.client.get("/v1/backends")), range(16)))
-    assert {"aer", "fake_fez"} <= {backend["id"] for answer in answers for backend in answer}
+    # A bucket that fills slowly, so that the second request finds it as the first left it.
+    body = {"name": "slow", "scopes": ["backends:read"], "rate_limit": 5}
+    slow = cloud.as_(**{"X-API-Key": ok(cloud.client.post("/v1/api-keys", json=body), 201)["key"]})
+    for _ in range(2):
+        assert {"aer", "fake_fez"} <= {backend["id"] for backend in ok(slow.get("/v1/backends"))}
     assert ok(cloud.client.get("/v1/backends/aer/status"))["performance"]["circuits_today"] >= 1
