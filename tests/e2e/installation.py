@@ -29,7 +29,12 @@ from ketbase.runtime.http import application
 from ketbase.runtime.settings import settings
 from tests.template import ROOT
 
-SETTINGS = {"KETBASE_SIGN_UP": "open", "KETBASE_SIGN_IN_TRIES": "1000000", "KETBASE_STAGE": "test"}
+SETTINGS = {
+    "KETBASE_SIGN_UP": "open",
+    "KETBASE_SIGN_IN_TRIES": "1000000",
+    "KETBASE_INVITATIONS_A_DAY": "1000000",
+    "KETBASE_STAGE": "test",
+}
 PASSWORD = "correct horse battery staple"
 METHODS = ("get", "post", "put", "patch", "delete")
 

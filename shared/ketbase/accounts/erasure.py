@@ -106,7 +106,9 @@ class Erasure:
                 self._blobs.delete(key)
                 yield
         yield from self._erase_books(organization_id, kept.organization.created_at)
-        self._records.write(Delete(job_layout.tally(organization_id)))
+        self._records.write(
+            Delete(job_layout.tally(organization_id)), Delete(layout.bucket(layout.inviter(organization_id)))
+        )
         own = layout.partition(organization_id)
         yield from self._erase_partition(own, spare=_WHOLE)
         if datetime.fromisoformat(kept.deleted_at) + self._linger <= self._clock.now():

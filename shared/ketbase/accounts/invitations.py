@@ -4,6 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Final
 
+from ketbase.accounts import layout
 from ketbase.accounts.invitationstore import InvitationStore
 from ketbase.accounts.requests import InviteUser
 from ketbase.accounts.rules import refuse_higher_role, refuse_limited_key
@@ -11,6 +12,8 @@ from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller
 from ketbase.accounts.views import Invitation
 from ketbase.audit.lines import line
+from ketbase.auth.buckets import Buckets, Rate
+from ketbase.auth.throttle import address_mark
 from ketbase.errors import ConflictError, NotFoundError
 from ketbase.ids import new_id
 from ketbase.notices.outbox import notice
@@ -19,6 +22,9 @@ from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Put, Records
 
 VALID: Final = timedelta(days=7)
+TO_ONE: Final = Rate(capacity=3, interval=28_800_000_000)
+"""What one address may be sent, by all organisations: three invitations at once, and three a day."""
+_DAY_US: Final = 86_400_000_000
 _TOKEN_BYTES = 32
 _TRIES = 5
 
@@ -31,10 +37,15 @@ class Invitations:
         records: Records,
         store: AccountStore,
         invitations: InvitationStore,
+        buckets: Buckets,
         clock: Clock,
         *,
         public_url: str,
+        most_a_day: int,
     ):
+        """Wire it; an organisation may send `most_a_day` invitations."""
+        self._buckets = buckets
+        self._of_organization = Rate(most_a_day, _DAY_US // most_a_day)
         self._records = records
         self._store = store
         self._invitations = invitations
@@ -50,6 +61,7 @@ class Invitations:
             ForbiddenError: `ROLE_ABOVE_OWN`; `SCOPE_NOT_GRANTED` and `KEY_IS_LIMITED`, the caller is a key that may
                 do less than the role, or that has an end or a limit, which the role would not have.
             ConflictError: `ALREADY_A_MEMBER`; `INVITATION_BUSY`, others invited them at the same moment.
+            RateLimitedError: `RATE_LIMITED`, too many of the organisation's, or to this address.
             NotFoundError: `ORGANIZATION_NOT_FOUND`, it was deleted meanwhile.
         """
         refuse_limited_key(caller)
@@ -57,6 +69,8 @@ class Invitations:
         member = self._store.user_by_email(body.email)
         if member is not None and member.organization_id == caller.organization_id:
             raise ConflictError("ALREADY_A_MEMBER", "This address is a user's already.", user_id=member.id)
+        self._buckets.take(layout.inviter(caller.organization_id), self._of_organization)
+        self._buckets.take(f"invited#{address_mark(body.email)}", TO_ONE)
         for _ in range(_TRIES):
             organization = self._store.organization(caller.organization_id)
             if organization is None:

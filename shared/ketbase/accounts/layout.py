@@ -73,6 +73,11 @@ def invitations(organization_id: str) -> str:
     return f"org#{organization_id}#invitations"
 
 
+def inviter(organization_id: str) -> str:
+    """Whose bucket it is in which an organisation's invitations are counted."""
+    return f"invitations#{organization_id}"
+
+
 def invitation(organization_id: str, invitation_id: str) -> Key:
     """Where an invitation lies."""
     return Key(invitations(organization_id), invitation_id)

@@ -12,6 +12,7 @@ from ketbase.audit.lines import system_line
 from ketbase.auth.buckets import Buckets, Rate
 from ketbase.auth.credentials import CredentialStore
 from ketbase.auth.passwords import Passwords, check_strength
+from ketbase.auth.throttle import place_of
 from ketbase.errors import ForbiddenError
 from ketbase.ids import new_id
 from ketbase.notices.outbox import notice
@@ -63,7 +64,7 @@ class SignUps:
                 "SIGN_UP_CLOSED",
                 "Nobody can sign up here; ask an owner of your organisation to invite you.",
             )
-        self._buckets.take(f"sign-up#{origin.address}", TRIES)
+        self._buckets.take(f"sign-up#{place_of(origin)}", TRIES)
         password = body.password.get_secret_value()
         check_strength(password, body.email)
         now = self._clock.now()

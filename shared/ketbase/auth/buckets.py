@@ -1,12 +1,14 @@
-"""Token buckets as GCRA: an integer per bucket says when its next token would be due, and it never falls.
+"""Token buckets as GCRA: an integer per bucket says when its next token would be due.
 
 The generic cell rate algorithm (ITU-T I.371) keeps the *theoretical arrival time* `tat` of the next request. With
 one token every T and room for `capacity`, a request at `now` is allowed while `tat <= now + (capacity - 1) T`, and
-moves `tat` to `max(tat, now) + T`. Either case is one conditional write, and since `tat` only grows, a condition
-that held when it was read can only fail towards the stricter case: no loop, and nothing is ever given twice.
+moves `tat` to `max(tat, now) + T`. Either case is one conditional write, and since `tat` only grows, but
+for a token that is given back, a condition that held when it was read can only fail towards the stricter case: no
+loop, and nothing is ever given twice.
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,7 +16,7 @@ from typing import Final
 from ketbase.accounts import layout
 from ketbase.errors import RateLimitedError
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import AtMost, ConditionFailedError, Equals, Item, Put, Records, Update
+from ketbase.ports.records import AtMost, ConditionFailedError, Equals, Item, Present, Put, Records, Update
 from ketbase.types import iso
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -124,6 +126,11 @@ class Buckets:
         if self._done(more):
             return _allowance(rate, now, max(tat, now) + rate.interval)
         raise _empty(rate, now, now + rate.tolerance + rate.interval)
+
+    def give_back(self, who: str, rate: Rate) -> None:
+        """Give back a token that was taken; a write that this hinders elsewhere fails towards the stricter case."""
+        with suppress(ConditionFailedError):
+            self._records.write(Update(layout.bucket(who), add={"tat": -rate.interval}, when=(Present(),)))
 
     def _done(self, write: Put | Update) -> bool:
         try:

@@ -81,7 +81,7 @@ class Grants:
             ForbiddenError: `MFA_REQUIRED`, the password is right.
             EmptyBucketError: `RATE_LIMITED`.
         """
-        self._throttle.guess("sign-in", email, origin)
+        tried = self._throttle.guess("sign-in", email, origin)
         user = self._accounts.user_by_email(email)
         known = self._credentials.get(user.organization_id, user.id) if user else None
         if user is None:
@@ -93,7 +93,11 @@ class Grants:
             raise _invalid()
         changed: dict[str, Any] = {}
         if known.totp_secret is not None:
+            if not otp and not recovery_code:
+                self._throttle.forgive(tried)
+                raise ForbiddenError("MFA_REQUIRED", "Send the code of your device as otp, or a recovery_code.")
             changed |= self._second(user, known, otp, recovery_code, origin)
+        self._throttle.forgive(tried)
         if known.password_hash and self._passwords.outdated(known.password_hash):
             changed["password_hash"] = self._passwords.hash(password)
         return self.open(user, known, "password", origin, changed)
@@ -172,8 +176,6 @@ class Grants:
     def _second(
         self, user: User, known: Credentials, otp: str, recovery_code: str, origin: Origin
     ) -> Mapping[str, Any]:
-        if not otp and not recovery_code:
-            raise ForbiddenError("MFA_REQUIRED", "Send the code of your device as otp, or a recovery_code.")
         changed = self._second_factor.accept(known, otp, recovery_code, self._clock.now())
         if changed is None:
             self._refuse(user, "", "second factor", origin)

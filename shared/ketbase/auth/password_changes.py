@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import secrets
 from datetime import timedelta
+from typing import Final
 
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, Origin, User
 from ketbase.audit.lines import line, system_line
 from ketbase.auth import decoys
+from ketbase.auth.buckets import Rate
 from ketbase.auth.credentials import Credentials, CredentialStore
 from ketbase.auth.passwords import Passwords, check_strength
 from ketbase.auth.sessions import Sessions
@@ -20,6 +22,8 @@ from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Delete, Item, Key, Present, Put, Records, Write
 
 RESET_LIFETIME = timedelta(hours=1)
+RESETS: Final = Rate(capacity=3, interval=3_600_000_000)
+"""What one address may be sent: three mails at once, then one an hour."""
 _TOKEN_BYTES = 32
 
 
@@ -70,7 +74,7 @@ class PasswordChanges:
         Nothing that the caller sees tells whether there is, or whether there were too many requests.
         """
         try:
-            self._throttle.guess("reset", body.email, origin)
+            self._throttle.send("reset", body.email, RESETS, origin)
         except RateLimitedError:
             return
         user = self._accounts.user_by_email(body.email)

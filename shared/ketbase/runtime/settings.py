@@ -39,8 +39,9 @@ class Settings(BaseSettings):
         token_leeway_s: how far the clocks of two machines may be apart.
         session_hours: how long a session lives that nobody refreshes.
         session_days: how long a session lives at most.
-        sign_in_tries: how many passwords may be tried at once for one address, before it has to wait; a place that
-            many people share may try ten times as many.
+        sign_in_tries: how many wrong passwords one place may try at once for one address, before it has to wait;
+            ten times as many for all addresses together, and all places ten times as many for one address.
+        invitations_a_day: how many people an organisation may invite at once, and in a day.
         oidc_issuer: the identity provider, as its tokens name it; nobody signs in there where it is empty.
         result_days: how long a job and its result are kept after its end.
         audit_days: how long a line of the audit log is kept.
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
     session_hours: float = 24
     session_days: float = 30
     sign_in_tries: int = 10
+    invitations_a_day: int = 50
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")

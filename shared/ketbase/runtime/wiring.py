@@ -338,7 +338,15 @@ def invitations() -> Invitations:
     from ketbase.accounts.invitations import Invitations
 
     address = settings().public_url.rstrip("/")
-    return Invitations(records(), account_store(), invitation_store(), clock(), public_url=address)
+    return Invitations(
+        records(),
+        account_store(),
+        invitation_store(),
+        buckets(),
+        clock(),
+        public_url=address,
+        most_a_day=settings().invitations_a_day,
+    )
 
 
 @functools.cache

@@ -69,7 +69,13 @@ class Town:
         )
         self.users = Users(records, self.store, self.key_store, self.credentials, self.sessions, self.ledger, clock)
         self.invitations = Invitations(
-            records, self.store, self.invitation_store, clock, public_url="https://api.example.com"
+            records,
+            self.store,
+            self.invitation_store,
+            Buckets(records, clock),
+            clock,
+            public_url="https://api.example.com",
+            most_a_day=50,
         )
         self.joining = Joining(
             records,

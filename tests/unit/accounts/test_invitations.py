@@ -112,6 +112,18 @@ def test_an_address_is_nobody_elses_who_merely_looks_alike_to_unicode(town, owne
     assert town.store.user_by_email(other) is None
 
 
+def test_an_organisation_and_an_address_get_few_invitations_a_day(town, owner):
+    for number in range(3):
+        invite(town, town.found(f"host{number}@example.com"), "much@example.com")
+    assert code_of(invite, town, owner, "MUCH@example.com") == "RATE_LIMITED"
+    for number in range(49):
+        invite(town, owner, f"new{number}@example.com")
+    assert code_of(invite, town, owner) == "RATE_LIMITED"
+    town.clock.turn(86_400)
+    invite(town, owner)
+    invite(town, owner, "much@example.com")
+
+
 def test_a_withdrawn_invitation_opens_nothing(town, owner):
     invitation = invite(town, owner)
     town.invitations.withdraw(owner, invitation.id)

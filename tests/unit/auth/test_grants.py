@@ -91,16 +91,54 @@ class Counted:
         return call
 
 
-def test_ten_wrong_tries_close_an_address_for_a_while_whether_there_is_such_a_user_or_not(house):
+def wrong(house, email, place):
+    with pytest.raises(InvalidError):
+        house.grants.by_password(email, "wrong", Origin(address=place))
+
+
+def test_ten_wrong_tries_close_an_address_to_their_place_and_to_no_other(house):
     for email in (ADDRESS, "nobody@example.com"):
-        for number in range(10):
-            with pytest.raises(InvalidError):
-                house.grants.by_password(email, "wrong", Origin(address=f"198.51.100.{number}"))
+        for _ in range(10):
+            wrong(house, email, "198.51.100.1")
         with pytest.raises(EmptyBucketError) as closed:
-            house.grants.by_password(email, PASSWORD, Origin(address="198.51.100.99"))
+            house.grants.by_password(email, PASSWORD, Origin(address="198.51.100.1"))
         assert 1 <= closed.value.retry_after_s <= 90
-    house.clock.turn(90)
     house.sign_in()
+    house.clock.turn(90)
+    house.grants.by_password(ADDRESS, PASSWORD, Origin(address="198.51.100.1"))
+
+
+def test_a_hundred_wrong_tries_from_everywhere_close_an_address(house):
+    for number in range(100):
+        wrong(house, ADDRESS, f"198.51.100.{number}")
+    with pytest.raises(EmptyBucketError):
+        wrong(house, ADDRESS, "203.0.113.99")
+    house.clock.turn(9)
+    house.sign_in()
+
+
+def test_a_place_that_is_closed_takes_no_tries_from_the_others(house):
+    for _ in range(200):
+        with pytest.raises((InvalidError, EmptyBucketError)):
+            house.grants.by_password(ADDRESS, "wrong", Origin(address="198.51.100.1"))
+    house.sign_in()
+
+
+def test_who_signs_in_rightly_may_do_so_as_often_as_they_like(house):
+    for _ in range(15):
+        house.sign_in()
+    house.enrol()
+    for _ in range(15):
+        with pytest.raises(ForbiddenError):
+            house.sign_in()
+
+
+def test_whoever_has_a_network_of_ipv6_is_one_place(house):
+    for number in range(10):
+        wrong(house, ADDRESS, f"2001:db8:1:2::{number:x}")
+    with pytest.raises(EmptyBucketError):
+        wrong(house, ADDRESS, "2001:db8:1:2:ffff::1")
+    wrong(house, ADDRESS, "2001:db8:1:3::1")
 
 
 def test_one_place_cannot_try_many_addresses(house):
