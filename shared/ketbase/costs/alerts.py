@@ -190,6 +190,12 @@ class Alerts:
         return (wanting or [address for address, _ in found])[:_MOST_WATCHERS]
 
 
+def _consequence(alert: BudgetAlert, standing: Standing) -> str:
+    """Say what an alert does; where a full month set it off, what waits has its money and goes on."""
+    spent = standing.limit is not None and reached(alert, standing.spent, standing.limit)
+    return _CONSEQUENCES["pause_new_jobs" if alert.action == "pause_jobs" and not spent else alert.action]
+
+
 def place(organization_id: str, month: str, alert: BudgetAlert) -> Key:
     """Where it is kept that an alert went off."""
     return Key(f"org#{organization_id}", f"alert#{month}#{alert.threshold:03d}#{alert.action}")

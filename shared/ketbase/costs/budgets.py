@@ -130,7 +130,9 @@ class Budgets:
         if self._ledger.pauses_waiting_jobs(standing.id):
             return "all_jobs"
         on = {alert.action for alert in budget.alerts if reached(alert, standing.spent, limit)}
-        return "new_jobs" if "pause_new_jobs" in on else "none"
+        if "pause_new_jobs" in on or self._ledger.pauses_new_jobs(standing.id):
+            return "new_jobs"
+        return "none"
 
     def _alert_views(self, standing: Standing, budget: Budget) -> list[AlertView]:
         triggered = self._alerts.triggered(standing.id, standing.month, budget.alerts)

@@ -69,7 +69,7 @@ class Ledger:
         for account, item in self._opened(layout.accounts(reservation)):
             standing = _standing(account, item)
             pause_at = None if more is not None else item.values.get("pause_new_at")
-            if pause_at is not None and (standing.spent.nano >= pause_at or _holds_back(item)):
+            if pause_at is not None and (standing.spent.nano >= pause_at or item.values.get(_PAUSED)):
                 raise _paused(standing)
             if standing.remaining is not None and amount > standing.remaining:
                 raise _exceeded(standing, standing.remaining, amount)
@@ -196,12 +196,20 @@ class Ledger:
         """Say whether an alert of the budget holds back jobs that wait."""
         account = Account("organization", organization_id, organization_id, self.month)
         item = self._records.get(account.place)
-        return item is not None and _holds_back(item)
+        pause_at = None if item is None else item.values.get("pause_at")
+        return item is not None and pause_at is not None and bool(item.values.get("spent", 0) >= pause_at)
+
+    def pauses_new_jobs(self, organization_id: str) -> bool:
+        """Say whether jobs are refused although there may be room, because the month had none before."""
+        account = Account("organization", organization_id, organization_id, self.month)
+        item = self._records.get(account.place)
+        return item is not None and bool(item.values.get(_PAUSED))
 
     def pause(self, standing: Standing) -> Update:
-        """Make the write that holds back an organisation's jobs until its budget is set anew or the month ends.
+        """Make the write that keeps an organisation's new jobs out until its budget is set anew or the month ends.
 
-        It does not hold where the limit changed after `standing` was read.
+        Those that wait have their money set aside, and go on. The write does not hold where the limit changed after
+        `standing` was read.
         """
         account = Account("organization", standing.id, standing.id, standing.month)
         limit = NO_LIMIT if standing.limit is None else standing.limit.nano
@@ -237,12 +245,6 @@ _PAUSED_BY = {"pause_new_at": ("pause_new_jobs", "pause_jobs"), "pause_at": ("pa
 
 _PAUSED = "paused"
 """The field that holds jobs back however much is spent, while the budget has an alert that does."""
-
-
-def _holds_back(item: Item) -> bool:
-    """Say whether an account lets no waiting job start."""
-    pause_at = item.values.get("pause_at")
-    return pause_at is not None and bool(item.values.get(_PAUSED) or item.values.get("spent", 0) >= pause_at)
 
 
 def _lifted(pauses: dict[str, int]) -> tuple[str, ...]:

@@ -344,21 +344,24 @@ def test_a_users_own_limit_sets_off_nothing(office: Office) -> None:
     assert told(office) == []
 
 
-def test_pause_jobs_at_100_holds_back_what_waits_until_the_budget_is_set_anew(office: Office) -> None:
+def test_pause_jobs_at_100_keeps_new_jobs_out_until_the_budget_is_set_anew_and_lets_go_on_what_waits(
+    office: Office,
+) -> None:
     pause = {"threshold": 100, "action": "pause_jobs"}
     office.set_budget(100, pause)
     running = fill(office)
     refuse(office)
-    assert office.ledger.pauses_waiting_jobs("org_a")
-    assert office.budgets.get(office.olga).paused == "all_jobs"
+    assert office.ledger.pauses_new_jobs("org_a")
+    assert not office.ledger.pauses_waiting_jobs("org_a")
+    assert office.budgets.get(office.olga).paused == "new_jobs"
     office.store.cancel(running)
     assert refuse(office, "1") == "JOBS_PAUSED"
     office.set_budget(200, pause)
-    assert not office.ledger.pauses_waiting_jobs("org_a")
+    assert not office.ledger.pauses_new_jobs("org_a")
     assert office.budgets.get(office.olga).paused == "none"
     fill(office, "100", "36")
     refuse(office)
-    assert office.ledger.pauses_waiting_jobs("org_a")
+    assert office.ledger.pauses_new_jobs("org_a")
     assert told(office) == [100, 100]  # Olga and Adam, and nobody twice
 
 
@@ -367,12 +370,12 @@ def test_pause_jobs_at_100_ends_with_the_month_and_with_its_alert(office: Office
     fill(office)
     refuse(office)
     office.set_budget(100, *mails(100))
-    assert not office.ledger.pauses_waiting_jobs("org_a")
+    assert not office.ledger.pauses_new_jobs("org_a")
     office.set_budget(100, {"threshold": 100, "action": "pause_jobs"})
     refuse(office)
-    assert office.ledger.pauses_waiting_jobs("org_a")
+    assert office.ledger.pauses_new_jobs("org_a")
     office.turn_to(datetime(2026, 2, 1, tzinfo=UTC))
-    assert not office.ledger.pauses_waiting_jobs("org_a")
+    assert not office.ledger.pauses_new_jobs("org_a")
 
 
 def test_a_pause_that_comes_too_late_for_a_new_limit_does_not_hold(
@@ -389,7 +392,7 @@ def test_a_pause_that_comes_too_late_for_a_new_limit_does_not_hold(
 
     monkeypatch.setattr(office.ledger, "pause", raised_meanwhile)
     refuse(office)
-    assert not office.ledger.pauses_waiting_jobs("org_a")
+    assert not office.ledger.pauses_new_jobs("org_a")
     assert told(office) == []
 
 
@@ -400,7 +403,7 @@ def test_pause_jobs_at_100_pauses_though_there_is_nobody_to_tell(
     fill(office)
     monkeypatch.setattr(office.accounts, "users", lambda _: [])
     refuse(office)
-    assert office.ledger.pauses_waiting_jobs("org_a")
+    assert office.ledger.pauses_new_jobs("org_a")
 
 
 def test_a_refusal_stays_one_whatever_goes_wrong_with_its_alert(
