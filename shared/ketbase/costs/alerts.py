@@ -158,7 +158,11 @@ class Alerts:
     def _notices(self, organization: Organization, standing: Standing, alert: BudgetAlert) -> list[Put]:
         short = _short(alert, standing)
         how = "spent or set aside" if short else "spent"
-        consequence = _NO_ROOM if short and alert.action == "pause_new_jobs" else _CONSEQUENCES[alert.action]
+        consequence = _CONSEQUENCES[alert.action]
+        if short:  # what waits has its money set aside, and goes on
+            consequence = {"pause_new_jobs": _NO_ROOM, "pause_jobs": _CONSEQUENCES["pause_new_jobs"]}.get(
+                alert.action, consequence
+            )
         subject = f"{organization.name}: {alert.threshold} % of the budget for {standing.month} is {how}"
         but = ", and another found no room" if short else ""
         text = (
@@ -188,12 +192,6 @@ class Alerts:
         ]
         wanting = [address for address, wants in found if wants]
         return (wanting or [address for address, _ in found])[:_MOST_WATCHERS]
-
-
-def _consequence(alert: BudgetAlert, standing: Standing) -> str:
-    """Say what an alert does; where a full month set it off, what waits has its money and goes on."""
-    spent = standing.limit is not None and reached(alert, standing.spent, standing.limit)
-    return _CONSEQUENCES["pause_new_jobs" if alert.action == "pause_jobs" and not spent else alert.action]
 
 
 def place(organization_id: str, month: str, alert: BudgetAlert) -> Key:
