@@ -23,7 +23,7 @@ from ketbase.jobs.types import JobStatus
 from ketbase.ledger import layout as ledger_layout
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import ConditionFailedError, Delete, Equals, Index, Item, Records
+from ketbase.ports.records import ConditionFailedError, Delete, Equals, Index, Records, walk
 from ketbase.types import Model
 
 BLOB_ROOMS = ("circuits", "jobs")
@@ -89,7 +89,7 @@ class Erasure:
         return _summary(waiting, finished)
 
     def _deleted(self) -> Iterator[str]:
-        for item in self._walk(layout.ERASING, index=Index.WORK):
+        for item in walk(self._records, layout.ERASING, index=Index.WORK):
             yield item.key.partition.removeprefix("org#")
 
     def _steps(self, organization_id: str) -> Iterator[None]:
@@ -151,7 +151,7 @@ class Erasure:
             yield
 
     def _erase_jobs(self, organization_id: str) -> Iterator[None]:
-        for item in self._walk(layout.partition(organization_id), prefix="job#"):
+        for item in walk(self._records, layout.partition(organization_id), prefix="job#"):
             if not JobStatus(item.values["status"]).final:
                 continue  # submitted a moment ago: it holds a place among the running jobs, and is cancelled first
             yield from self._erase_partition(job_layout.events(item.key.sort.removeprefix("job#")))
@@ -178,15 +178,6 @@ class Erasure:
                 return
             self._records.write(*(Delete(key) for key in found))
             yield
-
-    def _walk(self, partition: str, *, prefix: str = "", index: Index | None = None) -> Iterator[Item]:
-        after = None
-        while True:
-            page = self._records.query(partition, prefix=prefix, index=index, after=after)
-            yield from page.items
-            if page.next is None:
-                return
-            after = page.next
 
 
 def _summary(waiting: list[str], finished: list[str]) -> Erased:

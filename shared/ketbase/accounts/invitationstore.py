@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ketbase.accounts import layout
 from ketbase.accounts.views import Invitation
-from ketbase.ports.records import Absent, Condition, Delete, Equals, Item, Key, Present, Put, Records, Write
+from ketbase.ports.records import Absent, Condition, Delete, Equals, Item, Key, Present, Put, Records, Write, walk
 
 
 class InvitationStore:
@@ -32,12 +32,8 @@ class InvitationStore:
         self, organization_id: str, *, after: str | None = None, descending: bool = False
     ) -> Iterator[Invitation]:
         """Walk an organisation's invitations in order of their ids."""
-        while True:
-            page = self._records.query(layout.invitations(organization_id), after=after, descending=descending)
-            yield from (Invitation.model_validate(item.values["invitation"]) for item in page.items)
-            if page.next is None:
-                return
-            after = page.next
+        items = walk(self._records, layout.invitations(organization_id), after=after, descending=descending)
+        return (Invitation.model_validate(item.values["invitation"]) for item in items)
 
     def count(self, organization_id: str) -> int:
         """Count an organisation's invitations."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from ketbase.errors import InvalidError
@@ -102,5 +103,10 @@ def expand(scope: str) -> frozenset[str]:
 
 def narrowed(held: Iterable[str], asked: Iterable[str]) -> frozenset[str]:
     """Give what is in both: of the scopes `asked`, wildcards resolved, those that `held` grants."""
-    holder = frozenset(held)
-    return frozenset(scope for each in asked for scope in expand(each) if grants(holder, scope))
+    return _narrowed(frozenset(held), frozenset(asked))
+
+
+@lru_cache(maxsize=256)
+def _narrowed(held: frozenset[str], asked: frozenset[str]) -> frozenset[str]:
+    """Every request asks this, and nearly always the same."""
+    return frozenset(scope for each in asked for scope in expand(each) if grants(held, scope))

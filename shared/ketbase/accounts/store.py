@@ -6,7 +6,7 @@ from typing import Any
 
 from ketbase.accounts import layout
 from ketbase.accounts.types import Organization, User
-from ketbase.ports.records import Absent, Check, Delete, Equals, Index, Item, Key, Put, Records, Update
+from ketbase.ports.records import Absent, Check, Delete, Equals, Index, Item, Key, Put, Records, Update, walk
 from ketbase.types import Moment, iso
 
 _ACTIVE, _ERASING = "active", "erasing"
@@ -64,14 +64,9 @@ class AccountStore:
     def users(self, organization_id: str, *, after: str | None = None, descending: bool = False) -> Iterator[User]:
         """Walk the users of an organisation in order of their ids, from behind the id `after`."""
         start = None if after is None else f"user#{after}"
-        while True:
-            page = self._records.query(
-                layout.partition(organization_id), prefix="user#", after=start, descending=descending
-            )
-            yield from (_user(item).user for item in page.items)
-            if page.next is None:
-                return
-            start = page.next
+        partition = layout.partition(organization_id)
+        items = walk(self._records, partition, prefix="user#", after=start, descending=descending)
+        return (_user(item).user for item in items)
 
     def members(self, organization_id: str) -> int:
         """Count the users of an organisation."""

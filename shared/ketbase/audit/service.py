@@ -7,7 +7,7 @@ from ketbase.accounts.types import Caller
 from ketbase.audit import layout
 from ketbase.audit.types import AuditFilter, SealedLine
 from ketbase.paging import PageRequest, Slice, take
-from ketbase.ports.records import Index, Records
+from ketbase.ports.records import Index, Records, walk
 
 MOST_COUNTED = 10_000
 """A filtered list's total counts no further."""
@@ -55,18 +55,15 @@ class Audit:
         begin, stop = (last, first) if descending else (first, last)
         bounds = [bound for bound in (begin, after and f"{layout.LINES}{after}") if bound is not None]
         start = (min if descending else max)(bounds, default=None)
-        while True:
-            page = self._records.query(
-                layout.partition(organization_id),
-                prefix=layout.LINES,
-                after=start,
-                descending=descending,
-                limit=_PAGE,
-            )
-            for item in page.items:
-                if stop is not None and (item.key.sort < stop if descending else item.key.sort > stop):
-                    return
-                yield SealedLine.model_validate(item.values)
-            if page.next is None:
+        lines = walk(
+            self._records,
+            layout.partition(organization_id),
+            prefix=layout.LINES,
+            after=start,
+            descending=descending,
+            limit=_PAGE,
+        )
+        for item in lines:
+            if stop is not None and (item.key.sort < stop if descending else item.key.sort > stop):
                 return
-            start = page.next
+            yield SealedLine.model_validate(item.values)

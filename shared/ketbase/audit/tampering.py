@@ -7,7 +7,7 @@ from ketbase.audit import layout
 from ketbase.audit.archive import Archive, Batch
 from ketbase.audit.types import Finding, Tampering
 from ketbase.ports.blobs import BlobNotFoundError
-from ketbase.ports.records import Index, Item, Records, Values
+from ketbase.ports.records import Index, Item, Records, Values, walk
 from ketbase.types import Moment
 
 type Progress = Callable[[int, int], None]
@@ -41,14 +41,8 @@ class Log:
 
     def items(self, prefix: str = "", index: Index | None = None, after: str | None = None) -> Iterator[Item]:
         """Walk the items of the log, in order of the table or of the index."""
-        while True:
-            page = self.records.query(
-                layout.partition(self.organization_id), prefix=prefix, index=index, after=after, limit=_PAGE
-            )
-            yield from page.items
-            if page.next is None:
-                return
-            after = page.next
+        partition = layout.partition(self.organization_id)
+        return walk(self.records, partition, prefix=prefix, index=index, after=after, limit=_PAGE)
 
     def sealed(self, batch: Batch) -> dict[int, Values]:
         """Read the lines of a batch from the records, by their numbers."""

@@ -7,7 +7,7 @@ from ketbase.audit.chain_check import ChainCheck
 from ketbase.audit.tampering import Log, Progress, TamperedError
 from ketbase.audit.types import Finding, Tampering, Verification
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import Index, Records
+from ketbase.ports.records import Index, Records, walk
 
 _PAUSE_S = 2.0
 _PAGE = 500
@@ -23,14 +23,8 @@ class Verifier:
 
     def organizations(self) -> list[str]:
         """Name the organisations that have a chain or an archive."""
-        found = set(self._archive.organizations())
-        after: str | None = None
-        while True:
-            page = self._records.query(layout.CHAINS, after=after, limit=_PAGE)
-            found |= {item.key.sort for item in page.items}
-            if page.next is None:
-                return sorted(found)
-            after = page.next
+        chains = {item.key.sort for item in walk(self._records, layout.CHAINS, limit=_PAGE)}
+        return sorted(chains.union(self._archive.organizations()))
 
     def verify(self, organization_id: str, progress: Progress = lambda _done, _total: None) -> Verification:
         """Look at an organisation's whole log.

@@ -49,8 +49,8 @@ class Admission:
             UnauthenticatedError: the key is not good.
             EmptyBucketError: `RATE_LIMITED`.
         """
-        caller = self._keys.authenticate(key, origin)
-        return caller, self._buckets.take(caller.credential_id, Rate.of_requests(caller.rate_limit))
+        caller, bucket = self._keys.authenticate_and(key, origin)
+        return caller, self._buckets.take(caller.credential_id, Rate.of_requests(caller.rate_limit), bucket)
 
     def by_bearer(self, shown: str, origin: Origin) -> tuple[Caller, Allowance]:
         """Admit whoever holds an access token, or an API key sent in its place.

@@ -23,6 +23,7 @@ from ketbase.ports.records import (
     Records,
     Update,
     Write,
+    walk,
 )
 from ketbase.types import Model, Moment
 
@@ -211,13 +212,8 @@ class Sessions:
 
     def of_user(self, user_id: str) -> Iterator[Session]:
         """Walk a user's sessions, the oldest first."""
-        after: str | None = None
-        while True:
-            page = self._records.query(f"user#{user_id}", prefix="session#", after=after, limit=_BATCH)
-            yield from (Session.model_validate(item.values) for item in page.items)
-            after = page.next
-            if after is None:
-                return
+        items = walk(self._records, f"user#{user_id}", prefix="session#", limit=_BATCH)
+        return (Session.model_validate(item.values) for item in items)
 
     def carry_over(self, user_id: str, session_id: str, generation: int) -> Update:
         """Make the write that lets a session go on in another generation; it does not hold where it has ended."""

@@ -16,7 +16,7 @@ from ketbase.jobs.store import JobStore
 from ketbase.ledger import layout
 from ketbase.ledger.types import CostEvent
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import Item, Key, Put, Records
+from ketbase.ports.records import Item, Key, Put, Records, walk
 from ketbase.types import Model, Moment, iso
 
 _LOG = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class Reconciler:
 
     def _organizations(self, compared: tuple[str, ...]) -> list[str]:
         partitions = (TALLIES, *map(layout.month_partition, compared))
-        found = sorted({item.key.sort for partition in partitions for item in self._walk(partition)})
+        found = sorted({item.key.sort for partition in partitions for item in walk(self._records, partition)})
         return [each for each in found if self._account_store.organization(each) is not None]
 
     def _quiet(self, organization_id: str, compared: tuple[str, ...]) -> Books | None:
@@ -129,10 +129,10 @@ class Reconciler:
                 if job.created_at < begin:
                     break
                 books.jobs[job.id] = job
-            for item in self._walk(layout.events(organization_id), after=f"event#{compared[0]}"):
+            for item in walk(self._records, layout.events(organization_id), after=f"event#{compared[0]}"):
                 event = CostEvent.model_validate(item.values)
                 books.events[event.job_id].append(event)
-            for item in self._walk(layout.usage(organization_id), after=compared[0]):
+            for item in walk(self._records, layout.usage(organization_id), after=compared[0]):
                 day = item.values["day"]
                 books.usage[day] = books.usage.get(day, 0) + item.values["cost"]
             if self._accounts(organization_id, compared) == before:
@@ -145,17 +145,9 @@ class Reconciler:
         for month in compared:
             own = self._records.get(Key(layout.month_partition(month), organization_id))
             found[month] = {} if own is None else {f"organization#{organization_id}": _counters(own)}
-            for item in self._walk(f"org#{organization_id}#ledger#{month}"):
+            for item in walk(self._records, f"org#{organization_id}#ledger#{month}"):
                 found[month][item.key.sort] = _counters(item)
         return found
-
-    def _walk(self, partition: str, after: str | None = None) -> Iterator[Item]:
-        while True:
-            page = self._records.query(partition, after=after)
-            yield from page.items
-            if page.next is None:
-                return
-            after = page.next
 
 
 def _counters(item: Item) -> dict[str, int]:

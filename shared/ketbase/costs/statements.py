@@ -14,7 +14,7 @@ from ketbase.ledger.service import Ledger
 from ketbase.ledger.types import CostEvent
 from ketbase.money import Money
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import Records
+from ketbase.ports.records import Records, walk
 
 _LATE = timedelta(days=7)
 """So long after a month's end its jobs' ends are looked for in any case."""
@@ -94,19 +94,14 @@ class Statements:
 
     def _events(self, organization_id: str, month: str, spent: Money) -> Iterator[CostEvent]:
         """Walk the month's cost events; behind a week after its end, only until they make up what was spent."""
-        found, after = Money(), f"event#{month}"
-        while True:
-            page = self._records.query(layout.events(organization_id), after=after)
-            for item in page.items:
-                event = CostEvent.model_validate(item.values)
-                if event.created_at > months.end(month) + _LATE and found >= spent:
-                    return
-                if event.month == month:
-                    found += event.amount
-                    yield event
-            if page.next is None:
+        found = Money()
+        for item in walk(self._records, layout.events(organization_id), after=f"event#{month}"):
+            event = CostEvent.model_validate(item.values)
+            if event.created_at > months.end(month) + _LATE and found >= spent:
                 return
-            after = page.next
+            if event.month == month:
+                found += event.amount
+                yield event
 
 
 def _days(month: str, events: list[CostEvent], last: date) -> Iterator[DayLine]:

@@ -12,7 +12,7 @@ from ketbase.ledger import layout
 from ketbase.ledger.types import CostEvent
 from ketbase.money import Money
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import Item, Records
+from ketbase.ports.records import Item, Records, walk
 from ketbase.types import Model, iso
 
 MAX_DAYS = 366
@@ -163,16 +163,8 @@ class UsageReports:
         return start, end
 
     def _days(self, organization_id: str, start: date, end: date) -> Iterator[Item]:
-        partition, after = layout.usage(organization_id), start.isoformat()
-        while True:
-            page = self._records.query(partition, after=after)
-            for item in page.items:
-                if item.values["day"] > end.isoformat():
-                    return
-                yield item
-            if page.next is None:
-                return
-            after = page.next
+        items = walk(self._records, layout.usage(organization_id), after=start.isoformat())
+        return itertools.takewhile(lambda item: item.values["day"] <= end.isoformat(), items)
 
     def _events(
         self, organization_id: str, query: UsageQuery, start: date, end: date

@@ -12,9 +12,9 @@ from ketbase.ports.records import (
     Delete,
     Equals,
     Index,
-    Item,
     Records,
     Update,
+    walk,
 )
 from ketbase.types import Model
 
@@ -49,9 +49,9 @@ class JobPurge:
 
     def _due(self) -> Iterator[Job]:
         before = self._clock.now() - self._keep
-        for tally in self._walk(layout.TALLIES, None):
+        for tally in walk(self._records, layout.TALLIES):
             for status in (status for status in JobStatus if status.final and tally.values.get(status)):
-                for item in self._walk(layout.listing(tally.key.sort, status), Index.LISTING):
+                for item in walk(self._records, layout.listing(tally.key.sort, status), index=Index.LISTING):
                     job = Job.model_validate(item.values)
                     if job.created_at >= before:
                         # They lie in order of submission, and none ends before it was submitted.
@@ -72,12 +72,3 @@ class JobPurge:
             # Another purge was quicker.
             return False
         return True
-
-    def _walk(self, partition: str, index: Index | None) -> Iterator[Item]:
-        after: str | None = None
-        while True:
-            page = self._records.query(partition, index=index, after=after)
-            yield from page.items
-            if page.next is None:
-                return
-            after = page.next

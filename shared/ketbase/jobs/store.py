@@ -26,6 +26,7 @@ from ketbase.ports.records import (
     Records,
     Update,
     Write,
+    walk,
 )
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
@@ -79,13 +80,21 @@ class JobStore:
         chosen = tuple(statuses)
         if not chosen:
             start = None if after is None else f"job#{after}"
-            walks = [self._pages(f"org#{organization_id}", "job#", None, start, descending)]
+            walks = [
+                walk(self._records, f"org#{organization_id}", prefix="job#", after=start, descending=descending)
+            ]
         else:
             walks = [
-                self._pages(layout.listing(organization_id, status), "", Index.LISTING, after, descending)
+                walk(
+                    self._records,
+                    layout.listing(organization_id, status),
+                    index=Index.LISTING,
+                    after=after,
+                    descending=descending,
+                )
                 for status in chosen
             ]
-        jobs = (map(_job, walk) for walk in walks)
+        jobs = (map(_job, items) for items in walks)
         yield from heapq.merge(*jobs, key=lambda job: job.id, reverse=descending)
 
     def count(self, organization_id: str, statuses: Iterable[JobStatus]) -> int:
@@ -96,8 +105,8 @@ class JobStore:
 
     def events(self, job_id: str, *, after: int = 0, limit: int = 1_000) -> list[Event]:
         """Read the events behind the cursor `after`, in order."""
-        pages = self._pages(f"job#{job_id}", "event#", None, f"event#{after:012d}", False)
-        return [Event.model_validate(item.values) for item in itertools.islice(pages, limit)]
+        items = walk(self._records, f"job#{job_id}", prefix="event#", after=f"event#{after:012d}")
+        return [Event.model_validate(item.values) for item in itertools.islice(items, limit)]
 
     def position(self, job: Job) -> int:
         """Count the organisation's waiting jobs up to and with this one; 0 once it no longer waits."""
@@ -112,11 +121,7 @@ class JobStore:
 
     def waiting_organizations(self) -> list[str]:
         """Name the organisations that have waiting jobs, as the last finished write left it."""
-        return [
-            item.key.sort
-            for item in self._pages(layout.TALLIES, "", None, None, False)
-            if item.values.get(JobStatus.QUEUED)
-        ]
+        return [item.key.sort for item in walk(self._records, layout.TALLIES) if item.values.get(JobStatus.QUEUED)]
 
     def next_waiting(self, organization_id: str, limit: int) -> list[Job]:
         """Read the jobs of an organisation that should start next, best first."""
@@ -125,7 +130,7 @@ class JobStore:
 
     def running(self) -> Iterator[Job]:
         """Walk the running jobs of all organisations, the longest running first."""
-        return map(_job, self._pages(layout.RUNNING, "", Index.WORK, None, False))
+        return map(_job, walk(self._records, layout.RUNNING, index=Index.WORK))
 
     # --- Changing ---
 
@@ -423,16 +428,6 @@ class JobStore:
             timestamp=self._clock.now(),
         )
         return Put(layout.event_item(job.id, event), (Absent(),))
-
-    def _pages(
-        self, partition: str, prefix: str, index: Index | None, after: str | None, descending: bool
-    ) -> Iterator[Item]:
-        while True:
-            page = self._records.query(partition, prefix=prefix, index=index, after=after, descending=descending)
-            yield from page.items
-            if page.next is None:
-                return
-            after = page.next
 
 
 def _cost_event(job: Job, now: datetime) -> CostEvent:

@@ -24,6 +24,7 @@ from ketbase.ports.records import (
     Update,
     Values,
     Write,
+    walk,
 )
 
 _WHOSE = {"organization": "the organisation's", "user": "your own", "key": "this key's"}
@@ -182,15 +183,9 @@ class Ledger:
 
     def standings(self, month: str) -> Iterator[Standing]:
         """Walk the accounts of all organisations in a month."""
-        after = None
-        while True:
-            page = self._records.query(layout.month_partition(month), after=after)
-            for item in page.items:
-                organization_id = item.key.sort
-                yield _standing(Account("organization", organization_id, organization_id, month), item)
-            if page.next is None:
-                return
-            after = page.next
+        for item in walk(self._records, layout.month_partition(month)):
+            organization_id = item.key.sort
+            yield _standing(Account("organization", organization_id, organization_id, month), item)
 
     def pauses_waiting_jobs(self, organization_id: str) -> bool:
         """Say whether an alert of the budget holds back jobs that wait."""

@@ -8,7 +8,7 @@ from ketbase.notices.outbox import WAITING, place
 from ketbase.notices.types import Notice
 from ketbase.ports.clock import Clock
 from ketbase.ports.mail import Mail
-from ketbase.ports.records import ConditionFailedError, Delete, Equals, Index, Key, Present, Records, Update
+from ketbase.ports.records import ConditionFailedError, Delete, Equals, Index, Key, Present, Records, Update, walk
 from ketbase.ports.webhooks import Webhooks
 from ketbase.types import Model, iso
 
@@ -72,20 +72,15 @@ class Deliverer:
         """Send what is due, the longest due first."""
         done: dict[str, list[str]] = {"sent": [], "delayed": [], "given_up": []}
         began = self._clock.now()
-        after = None
-        while True:
-            page = self._records.query(WAITING, index=Index.WORK, after=after, limit=_BATCH)
-            for item in page.items:
-                now = self._clock.now()
-                due, _, _ = item.indexes[Index.WORK].sort.partition("#")
-                if due > iso(began) or now - began > self._patience:
-                    return _delivery(done)
-                notice = self._claim(Notice.model_validate(item.values), now)
-                if notice is not None:
-                    done[self._try(notice)].append(notice.id)
-            if page.next is None:
-                return _delivery(done)
-            after = page.next
+        for item in walk(self._records, WAITING, index=Index.WORK, limit=_BATCH):
+            now = self._clock.now()
+            due, _, _ = item.indexes[Index.WORK].sort.partition("#")
+            if due > iso(began) or now - began > self._patience:
+                break
+            notice = self._claim(Notice.model_validate(item.values), now)
+            if notice is not None:
+                done[self._try(notice)].append(notice.id)
+        return _delivery(done)
 
     def _claim(self, notice: Notice, now: datetime) -> Notice | None:
         """Count a try and put the next one off, unless another deliverer did."""

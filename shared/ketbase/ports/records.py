@@ -5,7 +5,7 @@ are *scalars*: conditions and counters work on them. Floats, lists and objects a
 but no condition looks inside them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -215,3 +215,25 @@ class Records(Protocol):
 
     def check(self) -> None:
         """Do the least that proves the store answers; raises whatever the store raises."""
+
+
+def walk(
+    records: Records,
+    partition: str,
+    *,
+    prefix: str = "",
+    index: Index | None = None,
+    after: str | None = None,
+    descending: bool = False,
+    limit: int = 100,
+) -> Iterator[Item]:
+    """Read all that `Records.query` would find, page by page as it is asked for.
+
+    The arguments are those of `Records.query`; `limit` is the most items that one read brings.
+    """
+    while True:
+        page = records.query(partition, prefix=prefix, index=index, after=after, descending=descending, limit=limit)
+        yield from page.items
+        if page.next is None:
+            return
+        after = page.next
