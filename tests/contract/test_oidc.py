@@ -58,7 +58,7 @@ def api(issuer, routers, tmp_path, monkeypatch):
         monkeypatch.setenv(f"KETBASE_{name}", value)
     forget()
     monkeypatch.setattr(wiring, "passwords", lambda: Passwords(CHEAPEST))
-    wiring.accounts().found()
+    wiring.founding().found()
     wiring.first_owner().sign_in_with("owner@example.com", PASSWORD)
     yield TestClient(application(*routers), base_url=PUBLIC_URL, follow_redirects=False)
     forget()

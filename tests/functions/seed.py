@@ -23,7 +23,7 @@ _COUNTED = (
     "ketbase.accounts.invitations",
     "ketbase.accounts.issuing",
     "ketbase.accounts.joining",
-    "ketbase.accounts.service",
+    "ketbase.accounts.founding",
     "ketbase.accounts.signup",
     "ketbase.auth.sessions",
     "ketbase.circuits.service",
@@ -33,6 +33,7 @@ INVITATION_TOKEN = "0" * 43
 
 
 def main() -> None:
+    from ketbase.accounts.types import Origin
     from ketbase.circuits.types import CreateCircuit, Gate
     from ketbase.run.types import RunCircuit
     from ketbase.runtime import wiring
@@ -43,8 +44,8 @@ def main() -> None:
             patches.enter_context(
                 patch(f"{module}.new_id", lambda prefix: f"{prefix}_{next(numbers[prefix]):026d}")
             )
-        wiring.accounts().found(API_KEY)
-        caller = wiring.accounts().authenticate(API_KEY)
+        wiring.founding().found(API_KEY)
+        caller = wiring.keys().authenticate(API_KEY, Origin())
         invite_people(caller)
         bell = (Gate(type="H", targets=(0,)), Gate(type="CNOT", targets=(0, 1)))
         circuits = [

@@ -95,9 +95,9 @@ def up(
 @app.command()
 def bootstrap() -> None:
     """Make the first organisation, its owner and a key, in the stores that the KETBASE_ settings name."""
-    from ketbase.runtime.wiring import accounts, bootstrap_key
+    from ketbase.runtime.wiring import bootstrap_key, founding
 
-    key = accounts().found(bootstrap_key())
+    key = founding().found(bootstrap_key())
     if key is None:
         print("The first owner is there already; this command shows the key only once.", file=sys.stderr)
         raise typer.Exit(1)
@@ -114,11 +114,11 @@ def version() -> None:
 
 def _owner_key(data: Path) -> str | None:
     """The first owner's key: made at the first start, and kept in a file that only this user can read."""
-    from ketbase.runtime.wiring import accounts, bootstrap_key
+    from ketbase.runtime.wiring import bootstrap_key, founding
 
     path = data / _KEY_FILE
     given = bootstrap_key()
-    made = accounts().found(given)
+    made = founding().found(given)
     if made is not None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

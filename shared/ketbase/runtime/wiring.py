@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ketbase.accounts.erasure import Erasure
     from ketbase.accounts.first_owner import FirstOwner
+    from ketbase.accounts.founding import Founding
     from ketbase.accounts.invitations import Invitations
     from ketbase.accounts.invitationstore import InvitationStore
     from ketbase.accounts.issuing import KeyIssuer
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from ketbase.accounts.keys import Keys
     from ketbase.accounts.keystore import KeyStore
     from ketbase.accounts.organizations import Organizations
-    from ketbase.accounts.service import Accounts
     from ketbase.accounts.signup import SignUps
     from ketbase.accounts.store import AccountStore
     from ketbase.accounts.users import Users
@@ -239,11 +239,11 @@ def vault() -> Vault:
 
 
 @functools.cache
-def accounts() -> Accounts:
+def founding() -> Founding:
     """Who is calling."""
-    from ketbase.accounts.service import Accounts
+    from ketbase.accounts.founding import Founding
 
-    return Accounts(records(), clock(), rate_limit=settings().max_key_rate_limit)
+    return Founding(records(), clock(), rate_limit=settings().max_key_rate_limit)
 
 
 @functools.cache

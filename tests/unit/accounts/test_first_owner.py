@@ -2,7 +2,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ketbase.accounts.first_owner import FirstOwner
-from ketbase.accounts.service import Accounts
+from ketbase.accounts.founding import Founding
 from ketbase.errors import ConflictError, InvalidError, NotFoundError
 from ketbase.local.cli import app
 from tests.unit.accounts.conftest import PASSWORD, SOMEWHERE
@@ -10,7 +10,7 @@ from tests.unit.accounts.conftest import PASSWORD, SOMEWHERE
 
 @pytest.fixture
 def first_owner(town):
-    Accounts(town.records, town.clock).found()
+    Founding(town.records, town.clock).found()
     return FirstOwner(town.records, town.store, town.credentials, town.passwords, town.sessions, town.clock)
 
 

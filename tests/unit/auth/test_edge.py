@@ -54,7 +54,7 @@ def key(tmp_path, monkeypatch):
     monkeypatch.setenv("KETBASE_DATA", str(tmp_path))
     forget()
     monkeypatch.setattr(wiring, "passwords", lambda: Passwords(CHEAPEST))
-    made = wiring.accounts().found()
+    made = wiring.founding().found()
     wiring.first_owner().sign_in_with(EMAIL, PASSWORD)
     yield made
     forget()
@@ -315,7 +315,7 @@ def test_an_api_key_loads_no_library_of_tokens(tmp_path):
 import sys
 from ketbase.accounts.types import Origin
 from ketbase.runtime import wiring
-key = wiring.accounts().found()
+key = wiring.founding().found()
 wiring.admission().by_key(key, Origin())
 print(sorted({name.split(".")[0] for name in sys.modules} & {"joserfc", "cryptography", "argon2", "authlib", "pyotp", "segno", "requests"}))
 """

@@ -40,7 +40,7 @@ def url(tmp_path, monkeypatch, routers):
         monkeypatch.setenv(name, "127.0.0.1")
     forget()
     monkeypatch.setattr(wiring, "passwords", lambda: Passwords(CHEAPEST))
-    wiring.accounts().found()
+    wiring.founding().found()
     wiring.first_owner().sign_in_with(EMAIL, PASSWORD)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(application(*routers), port=port, log_level="error"))

@@ -47,7 +47,7 @@ def break_down(kind: str) -> None:
 def api(tmp_path, monkeypatch):
     monkeypatch.setenv("KETBASE_DATA", str(tmp_path))
     forget()
-    key = wiring.accounts().found()
+    key = wiring.founding().found()
     yield TestClient(application(router), raise_server_exceptions=False, headers={"X-API-Key": key})
     forget()
 

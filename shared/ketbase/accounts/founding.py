@@ -3,22 +3,20 @@
 import re
 
 from ketbase.accounts import layout
-from ketbase.accounts.keys import Keys, hint_of, new_key
+from ketbase.accounts.keys import hint_of, new_key
 from ketbase.accounts.keystore import KeyStore
 from ketbase.accounts.roles import Role
 from ketbase.accounts.store import AccountStore
-from ketbase.accounts.types import KEY_PATTERN, Caller, KeyRecord, Organization, Origin, User
+from ketbase.accounts.types import KEY_PATTERN, KeyRecord, Organization, User
 from ketbase.audit.lines import system_line
 from ketbase.errors import InvalidError
 from ketbase.ids import new_id
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import Absent, ConditionFailedError, Item, Put, Records, Write
 
-__all__ = ["Accounts", "new_key"]
 
-
-class Accounts:
-    """The first organisation."""
+class Founding:
+    """How an installation gets its first organisation."""
 
     def __init__(self, records: Records, clock: Clock, *, rate_limit: int = 1_000):
         """Wire it; the owner's key may make `rate_limit` requests at once, and so may the keys that it makes."""
@@ -27,10 +25,6 @@ class Accounts:
         self._rate_limit = rate_limit
         self._keys = KeyStore(records)
         self._store = AccountStore(records)
-
-    def authenticate(self, key: str) -> Caller:
-        """Find who holds an API key; see `Keys.authenticate`."""
-        return Keys(self._keys, self._store, self._clock).authenticate(key, Origin())
 
     def found(self, key: str | None = None) -> str | None:
         """Make the first organisation, its owner, and the owner's key, if nobody has done so before.
