@@ -12,16 +12,20 @@ import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from ketbase.backends.catalog import backends
+from ketbase.backends.experiments import Experiment
+from ketbase.backends.types import CompiledCircuit, Outcome
 from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.costs.estimates import OVERHEAD_S, expected_seconds
 from ketbase.costs.shapes import shape_of
 from ketbase.errors import KetbaseError
-from ketbase.quantum.simulators import AerProvider
+from ketbase.quantum.providers import QuantumProviders
+from ketbase.quantum.simulators import AerEngine
 
 FEW, USUAL, MANY = 100, 1_024, 100_000
 WITHIN = 3.0
@@ -43,39 +47,42 @@ def main() -> None:
 def measured(case: tuple[str, CircuitDefinition, str, int]) -> dict[str, object] | None:
     """Time one case; `None` where it does not fit this machine."""
     name, definition, backend, shots = case
-    provider = AerProvider()
-    asked = {"backend": backend, "parameters": {}, "seed": 1, "optimization_level": 2}
+    provider = QuantumProviders({"aer": AerEngine})
+    asked = {"backend": backends()[backend], "experiment": Experiment()}
     try:
-        _warm(provider, backend)
-        began = time.perf_counter()
-        compiled = provider.compile(definition, **asked)
-        compile_s = time.perf_counter() - began
-        began = time.perf_counter()
-        outcome = provider.execute(compiled, shots=shots, seed=1, noise=True)
-        execute_s = time.perf_counter() - began
+        _measured(provider, bell(), 10, asked)
+        compiled, compile_s, outcome, execute_s = _measured(provider, definition, shots, asked)
     except KetbaseError as problem:
         console.print(f"{name} on {backend}: {problem.message}")
         return None
-    info = backends()[backend]
     shape = shape_of(definition)
-    predicted = expected_seconds(shape, info, shots)
+    predicted = expected_seconds(shape, asked["backend"], shots)
     return {
         "name": name,
         "backend": backend,
         "shots": shots,
         "shape": shape.model_dump(),
         "method": outcome.method,
-        "outcomes": len(outcome.counts),
+        "outcomes": len(outcome.counts[0]),
         "compiled_gates": compiled.gate_counts,
         "compile": (predicted.compile - OVERHEAD_S, compile_s),
         "execute": (predicted.execute - OVERHEAD_S, execute_s),
     }
 
 
-def _warm(provider: AerProvider, backend: str) -> None:
-    bell = CircuitDefinition.of_gates(2, [Gate(type="H", targets=(0,)), Gate(type="CNOT", targets=(0, 1))])
-    compiled = provider.compile(bell, backend=backend, parameters={}, seed=1, optimization_level=2)
-    provider.execute(compiled, shots=10, seed=1, noise=True)
+def _measured(
+    provider: QuantumProviders, definition: CircuitDefinition, shots: int, asked: dict[str, Any]
+) -> tuple[CompiledCircuit, float, Outcome, float]:
+    began = time.perf_counter()
+    compiled = provider.compile(definition, **asked, seed=1, optimization_level=2)
+    compile_s = time.perf_counter() - began
+    began = time.perf_counter()
+    outcome = provider.execute(compiled, **asked, shots=shots, seed=1, noise=True)
+    return compiled, compile_s, outcome, time.perf_counter() - began
+
+
+def bell() -> CircuitDefinition:
+    return CircuitDefinition.of_gates(2, [Gate(type="H", targets=(0,)), Gate(type="CNOT", targets=(0, 1))])
 
 
 # --- The spread ---

@@ -177,7 +177,7 @@ class FakeProvider:
         return CompiledCircuit(
             program=b"QPY",
             qasm="OPENQASM 3.0;",
-            backend=asked["backend"],
+            backend=asked["backend"].id,
             n_qubits=definition.n_qubits,
             physical_qubits=(3, 4),
             layout=(3, 4),
@@ -188,10 +188,10 @@ class FakeProvider:
             sdk={"qiskit": "2"},
         )
 
-    def execute(self, compiled: CompiledCircuit, *, shots: int, seed: int, noise: bool) -> Outcome:
+    def execute(self, compiled: CompiledCircuit, *, shots: int, **asked: Any) -> Outcome:
         moment = datetime(2026, 1, 1, tzinfo=UTC)
         return Outcome(
-            counts={"0" * compiled.n_qubits: shots},
+            counts=({"0" * compiled.n_qubits: shots},),
             shots=shots,
             method="fake",
             seconds=0.5,

@@ -7,7 +7,10 @@ import sys
 MEASURE = """
 import json, random, resource
 from ketbase.circuits.types import CircuitDefinition, Gate
-from ketbase.quantum.simulators import AerProvider
+from ketbase.backends.catalog import backends
+from ketbase.backends.experiments import Experiment
+from ketbase.quantum.providers import QuantumProviders
+from ketbase.quantum.simulators import AerEngine
 
 random.seed(5)
 gates = []
@@ -17,13 +20,14 @@ for _ in range(6):
         gates.append(Gate(type="U", targets=(qubit,), parameters=angles))
     order = random.sample(range(24), 24)
     gates += [Gate(type="CZ", targets=(a, b)) for a, b in zip(order[::2], order[1::2])]
-provider = AerProvider()
+provider = QuantumProviders({"aer": AerEngine})
+asked = {"backend": backends()["aer"], "experiment": Experiment()}
 compiled = provider.compile(
-    CircuitDefinition.of_gates(24, gates), backend="aer", parameters={}, seed=1, optimization_level=1
+    CircuitDefinition.of_gates(24, gates), **asked, seed=1, optimization_level=1
 )
-outcome = provider.execute(compiled, shots=1_000, seed=1, noise=True)
+outcome = provider.execute(compiled, **asked, shots=1_000, seed=1, noise=True)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
-print(json.dumps({"method": outcome.method, "shots": sum(outcome.counts.values()), "peak_mb": peak, "s": outcome.seconds}))
+print(json.dumps({"method": outcome.method, "shots": sum(outcome.counts[0].values()), "peak_mb": peak, "s": outcome.seconds}))
 """
 
 

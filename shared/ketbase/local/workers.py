@@ -13,6 +13,8 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
+from ketbase.backends.catalog import backends
+from ketbase.backends.experiments import Experiment
 from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.local.task import TaskError
 from ketbase.local.template import Function, read_template
@@ -114,7 +116,8 @@ def _begin(folder: Path, parent: int) -> None:
 def _warm(provider: QuantumProvider) -> None:
     """Compile one gate for a device, so that the first user does not wait for the snapshots to be imported."""
     gate = CircuitDefinition.of_gates(1, [Gate(type="H", targets=(0,))])
-    provider.compile(gate, backend="fake_fez", parameters={}, seed=0, optimization_level=0)
+    device = backends()["fake_fez"]
+    provider.compile(gate, backend=device, experiment=Experiment(), seed=0, optimization_level=0)
 
 
 def _die_with(parent: int) -> None:

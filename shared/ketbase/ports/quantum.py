@@ -1,9 +1,11 @@
 """The quantum port: reading, writing, compiling and executing circuits, without naming an SDK."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from ketbase.backends.types import CompiledCircuit, Outcome
+from ketbase.backends.experiments import Experiment
+from ketbase.backends.remote import Properties, RemoteOutcome, RemoteState, Sighting
+from ketbase.backends.types import BackendInfo, CompiledCircuit, Engine, Outcome
 from ketbase.circuits.types import CircuitDefinition
 
 
@@ -39,29 +41,113 @@ class CircuitLanguage(Protocol):
 
 
 class QuantumProvider(Protocol):
-    """Something that runs circuits: a family of simulators, or a vendor's machines."""
+    """All that compiles and runs circuits: simulators in this process, and vendors' machines elsewhere."""
 
     def compile(
         self,
         definition: CircuitDefinition,
         *,
-        backend: str,
-        parameters: Mapping[str, float],
+        backend: BackendInfo,
+        experiment: Experiment,
         seed: int,
         optimization_level: int,
     ) -> CompiledCircuit:
-        """Bind the parameters (radians) and translate the circuit into what `backend` runs.
+        """Bind the parameters (radians) and translate the circuit into what `backend` runs, for all it is asked.
 
         A circuit that measures nothing gets every qubit measured at its end.
 
         Raises:
-            InvalidCircuitError: unbound or unknown parameters, too many qubits, or an operation that the
-                backend lacks.
+            InvalidCircuitError: unbound or unknown parameters, too many qubits or circuits, or an operation that
+                the backend lacks.
+            UnavailableError: the provider does not say what the backend is like now.
         """
 
-    def execute(self, compiled: CompiledCircuit, *, shots: int, seed: int, noise: bool) -> Outcome:
+    # --- What runs here ---
+
+    def execute(
+        self,
+        compiled: CompiledCircuit,
+        *,
+        backend: BackendInfo,
+        experiment: Experiment,
+        shots: int,
+        seed: int,
+        noise: bool,
+    ) -> Outcome:
         """Run a compiled circuit; the same arguments give the same counts.
 
         Raises:
             ExecutionError: the circuit needs more memory than there is, or the simulator refused it.
+        """
+
+    # --- What runs elsewhere ---
+
+    def submit(
+        self,
+        compiled: CompiledCircuit,
+        *,
+        backend: BackendInfo,
+        experiment: Experiment,
+        shots: int,
+        seed: int,
+        noise: bool,
+        tag: str,
+        again: bool,
+    ) -> str:
+        """Hand a compiled circuit in at its provider, once for each tag.
+
+        Args:
+            compiled: what `compile` returned.
+            backend: where.
+            experiment: what is asked.
+            shots: of each circuit.
+            seed: for providers that simulate.
+            noise: whether a provider's simulator errs as the machine does.
+            tag: our name for the job, which the provider keeps with it.
+            again: whether it may have been handed in before; then an earlier one with this tag is looked for first.
+
+        Returns:
+            The provider's id of the job.
+
+        Raises:
+            UnavailableError: it may or may not have arrived; asking again with `again` is safe.
+            ExecutionError: the provider refused it, and will again.
+        """
+
+    def states(self, engine: Engine, remote_ids: Sequence[str]) -> Mapping[str, RemoteState]:
+        """Ask a provider where jobs stand; one that it does not know is left out.
+
+        Raises:
+            UnavailableError: it does not answer.
+        """
+
+    def fetch(
+        self, remote_id: str, compiled: CompiledCircuit, *, backend: BackendInfo, experiment: Experiment, shots: int
+    ) -> RemoteOutcome:
+        """Get a completed job's outcome, in our bit order.
+
+        Raises:
+            UnavailableError: the provider does not answer.
+            ExecutionError: there is no result, or not what was handed in.
+        """
+
+    def cancel(self, engine: Engine, remote_id: str) -> None:
+        """Ask a provider to stop a job; one that is over is no error.
+
+        Raises:
+            UnavailableError: the provider does not answer.
+        """
+
+    def sight(self, engine: Engine) -> tuple[Sighting, ...]:
+        """Ask a provider for the backends that our account may use.
+
+        Raises:
+            UnavailableError: it does not answer, or does not know us.
+        """
+
+    def properties(self, backend: BackendInfo) -> Properties | None:
+        """Read a backend's calibration as it is now; `None` for one that has none.
+
+        Raises:
+            UnavailableError: the provider does not answer.
         """

@@ -13,8 +13,8 @@ from ketbase.backends.types import BackendInfo, Calibration, Capabilities
 from ketbase.circuits.gates import GATES
 from ketbase.circuits.types import MAX_QASM_QUBITS
 from ketbase.quantum.build import GATE_CLASSES
-from ketbase.quantum.compilation import IDEAL
 from ketbase.quantum.devices import DEAD, calibrated_at, device, devices
+from ketbase.quantum.simulators import IDEAL
 
 MAX_SHOTS = 1_000_000
 _SIGNIFICANT = 6

@@ -10,19 +10,17 @@ from importlib.metadata import version
 from qiskit import qasm3, transpile
 from qiskit.circuit import Barrier, ParameterExpression, QuantumCircuit
 from qiskit.exceptions import QiskitError
-from qiskit_aer import AerSimulator
 
+from ketbase.backends.experiments import Experiment
 from ketbase.backends.types import CompiledCircuit
-from ketbase.circuits.types import MAX_QASM_QUBITS, CircuitDefinition
-from ketbase.errors import InvalidCircuitError, NotFoundError
-from ketbase.quantum import devices
+from ketbase.circuits.types import CircuitDefinition
+from ketbase.errors import InvalidCircuitError
+from ketbase.quantum import experiments
 from ketbase.quantum.build import circuit_of
 from ketbase.quantum.describe import registers_of, steps
+from ketbase.quantum.machines import Machine
 from ketbase.quantum.programs import expanded, to_bytes, touched
 from ketbase.version import VERSION
-
-IDEAL = "aer"
-"""The id of the simulator without a device."""
 
 _NEEDS_SUPPORT = frozenset(
     {
@@ -39,59 +37,66 @@ _NEEDS_SUPPORT = frozenset(
     }
 )
 """Operations that no other operation can replace."""
-_SDK = ("qiskit", "qiskit-aer", "qiskit-ibm-runtime")
+
+
+def sdk_versions(packages: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the versions of Python, Ketbase, Qiskit and some packages."""
+    return dict(_sdk_versions(packages))
 
 
 @cache
-def sdk_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that make and run circuits."""
-    packages = {package: version(package) for package in _SDK}
-    return {"python": platform.python_version(), "ketbase": VERSION, **packages}
-
-
-@cache
-def ideal_operations() -> frozenset[str]:
-    """Return the operations that the ideal simulator runs as they are."""
-    return frozenset(AerSimulator().operation_names)
+def _sdk_versions(packages: tuple[str, ...]) -> dict[str, str]:
+    found = {package: version(package) for package in ("qiskit", *packages)}
+    return {"python": platform.python_version(), "ketbase": VERSION, **found}
 
 
 def compiled(
-    definition: CircuitDefinition,
-    *,
-    backend: str,
-    parameters: Mapping[str, float],
-    seed: int,
-    optimization_level: int,
+    definition: CircuitDefinition, machine: Machine, experiment: Experiment, *, seed: int, optimization_level: int
 ) -> CompiledCircuit:
     """Bind the parameters (radians) and translate the circuit, measuring every qubit where nothing is measured.
+
+    One set of parameters is bound before the compiler sees the circuit; of several, each is bound after it, so that
+    the circuit is compiled once.
 
     Raises:
         InvalidCircuitError: `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_PARAMETER`, `TOO_MANY_QUBITS` or
             `UNSUPPORTED_OPERATION`.
-        NotFoundError: `BACKEND_NOT_FOUND`.
     """
-    _check_size(definition, backend)
-    circuit = _measured(bound(definition, parameters))
-    _check_operations(circuit, backend)
-    if backend == IDEAL:
-        program = expanded(circuit, ideal_operations())
-        layout = tuple(range(circuit.num_qubits))
+    _check_size(definition, machine)
+    circuits = [bound(definition, parameters) for parameters in experiment.parameters]
+    circuit = circuits[0] if len(circuits) == 1 else circuit_of(definition)
+    circuit = _measured(circuit)
+    _check_operations(circuit, machine)
+    if machine.targets:
+        program = _transpiled(circuit, machine, seed, optimization_level)
+        layout = _layout(program, definition.n_qubits)
     else:
-        program = _transpiled(circuit, backend, seed, optimization_level)
-        layout = tuple(program.layout.initial_index_layout(filter_ancillas=True))
+        program = expanded(circuit, machine.operations)
+        layout = tuple(range(circuit.num_qubits))
+    made, variants = experiments.expand(program, experiment)
+    if machine.finish is not None:
+        made = tuple(machine.finish(each) for each in made)
+    first = made[0]
     return CompiledCircuit(
-        program=to_bytes(program),
-        qasm=qasm3.dumps(program, allow_aliasing=True),
-        backend=backend,
+        program=to_bytes(made),
+        variants=variants,
+        qasm=qasm3.dumps(first, allow_aliasing=True),
+        backend=machine.backend,
         n_qubits=definition.n_qubits,
-        physical_qubits=touched(program),
+        physical_qubits=touched(first),
         layout=layout,
-        depth=program.depth(lambda instruction: not isinstance(instruction.operation, Barrier)),
-        gate_counts=_gate_counts(program),
-        registers=tuple(registers_of(program)),
-        calibrated_at=None if backend == IDEAL else devices.calibrated_at(backend),
-        sdk=sdk_versions(),
+        depth=first.depth(lambda instruction: not isinstance(instruction.operation, Barrier)),
+        gate_counts=_gate_counts(first),
+        registers=tuple(registers_of(first)),
+        calibrated_at=machine.calibrated_at,
+        sdk=sdk_versions(machine.packages),
     )
+
+
+def _layout(program: QuantumCircuit, n_qubits: int) -> tuple[int, ...]:
+    if program.layout is None:  # every qubit reaches every other
+        return tuple(range(n_qubits))
+    return tuple(program.layout.initial_index_layout(filter_ancillas=True))
 
 
 def bound(definition: CircuitDefinition, parameters: Mapping[str, float]) -> QuantumCircuit:
@@ -136,22 +141,13 @@ def _invalid_parameter(message: str) -> InvalidCircuitError:
     return InvalidCircuitError("INVALID_PARAMETER", message)
 
 
-def _check_size(definition: CircuitDefinition, backend: str) -> None:
-    if backend == IDEAL:
-        most = MAX_QASM_QUBITS
-    else:
-        try:
-            most = devices.device(backend).num_qubits
-        except KeyError as problem:
-            raise NotFoundError(
-                "BACKEND_NOT_FOUND", f"there is no simulator '{backend}'", backend=backend
-            ) from problem
-    if definition.n_qubits > most:
+def _check_size(definition: CircuitDefinition, machine: Machine) -> None:
+    if definition.n_qubits > machine.n_qubits:
         raise InvalidCircuitError(
             "TOO_MANY_QUBITS",
-            f"the circuit has {definition.n_qubits} qubits, but {backend} has {most}",
+            f"the circuit has {definition.n_qubits} qubits, but {machine.backend} has {machine.n_qubits}",
             n_qubits=definition.n_qubits,
-            max_qubits=most,
+            max_qubits=machine.n_qubits,
         )
 
 
@@ -172,16 +168,14 @@ def _without_clbits(circuit: QuantumCircuit) -> QuantumCircuit:
     return bare
 
 
-def _check_operations(circuit: QuantumCircuit, backend: str) -> None:
-    supported = (
-        ideal_operations() if backend == IDEAL else frozenset(devices.device(backend).target.operation_names)
-    )
+def _check_operations(circuit: QuantumCircuit, machine: Machine) -> None:
+    supported = machine.operations
     if "for_loop" in supported:
         supported |= {"break_loop", "continue_loop"}
     used = {operation.name for operation, _, _ in steps(circuit)}
     lacking = sorted((used & _NEEDS_SUPPORT) - supported)
     if lacking:
-        raise _unsupported(backend, f"cannot run {', '.join(lacking)}", operations=lacking)
+        raise _unsupported(machine.backend, f"cannot run {', '.join(lacking)}", operations=lacking)
 
 
 def _unsupported(backend: str, reason: str, **details: object) -> InvalidCircuitError:
@@ -193,10 +187,10 @@ def _unsupported(backend: str, reason: str, **details: object) -> InvalidCircuit
     )
 
 
-def _transpiled(circuit: QuantumCircuit, backend: str, seed: int, optimization_level: int) -> QuantumCircuit:
-    """Place and route around dead couplers; a circuit too large for that takes the whole device."""
+def _transpiled(circuit: QuantumCircuit, machine: Machine, seed: int, optimization_level: int) -> QuantumCircuit:
+    """Place and route for the first of the machine's targets that has room."""
     reason = ""
-    for target in (devices.usable(backend), devices.device(backend).target):
+    for target in machine.targets:
         try:
             return transpile(
                 circuit,
@@ -208,7 +202,7 @@ def _transpiled(circuit: QuantumCircuit, backend: str, seed: int, optimization_l
             )
         except QiskitError as problem:
             reason = problem.message
-    raise _unsupported(backend, f"cannot run this circuit: {reason}")
+    raise _unsupported(machine.backend, f"cannot run this circuit: {reason}")
 
 
 def _gate_counts(circuit: QuantumCircuit) -> dict[str, int]:

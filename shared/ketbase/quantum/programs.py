@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from qiskit import qpy
@@ -16,21 +16,21 @@ _QUARTER_TURNS = (IGate(), SGate(), ZGate(), SdgGate())
 _QUARTER_TURN_ERROR = 1e-12
 
 
-def to_bytes(circuit: QuantumCircuit) -> bytes:
-    """Write a circuit in Qiskit's QPY format."""
+def to_bytes(circuits: Sequence[QuantumCircuit]) -> bytes:
+    """Write circuits in Qiskit's QPY format."""
     stream = io.BytesIO()
-    qpy.dump(circuit, stream)
+    qpy.dump(list(circuits), stream)
     return stream.getvalue()
 
 
-def from_bytes(program: bytes) -> QuantumCircuit:
+def from_bytes(program: bytes) -> tuple[QuantumCircuit, ...]:
     """Read what `to_bytes` wrote.
 
     Raises:
         ExecutionError: `INVALID_PROGRAM`.
     """
     try:
-        return qpy.load(io.BytesIO(program))[0]
+        return tuple(qpy.load(io.BytesIO(program)))
     except Exception as problem:
         raise ExecutionError("INVALID_PROGRAM", f"the compiled circuit cannot be read: {problem}") from problem
 

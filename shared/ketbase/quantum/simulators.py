@@ -1,9 +1,7 @@
 """The simulators: Aer alone, and Aer with the calibration of a real device."""
 
 import re
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -12,20 +10,26 @@ from qiskit.exceptions import QiskitError
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
 
-from ketbase.backends.types import CompiledCircuit, Outcome
-from ketbase.circuits.types import CircuitDefinition
-from ketbase.errors import ExecutionError
+from ketbase.backends.types import BackendInfo
+from ketbase.circuits.types import MAX_QASM_QUBITS
+from ketbase.errors import ExecutionError, NotFoundError
 from ketbase.quantum import devices
-from ketbase.quantum.compilation import IDEAL, compiled, sdk_versions
 from ketbase.quantum.describe import steps
+from ketbase.quantum.engines import Simulated, Work
+from ketbase.quantum.machines import Machine
 from ketbase.quantum.methods import TRIAL_BOND, Method, choose, out_of_memory
-from ketbase.quantum.programs import expanded, from_bytes, named_quarter_turns, restricted, touched
+from ketbase.quantum.programs import expanded, named_quarter_turns, restricted, touched
 
 _BOND_DIMENSIONS = re.compile(r"BD=\[([\d ]*)\]")
 
 
-class AerProvider:
-    """The port `QuantumProvider` for `aer` and every simulated device.
+IDEAL = "aer"
+"""The id of the simulator without a device."""
+_PACKAGES = ("qiskit-aer", "qiskit-ibm-runtime")
+
+
+class AerEngine:
+    """The engine of `aer` and of every simulated device.
 
     Args:
         max_memory_mb: what one execution's state may take; what needs more is refused before it starts.
@@ -36,59 +40,46 @@ class AerProvider:
         self._max_memory_mb = max_memory_mb
         self._threads = threads
 
-    def compile(
-        self,
-        definition: CircuitDefinition,
-        *,
-        backend: str,
-        parameters: Mapping[str, float],
-        seed: int,
-        optimization_level: int,
-    ) -> CompiledCircuit:
-        """Bind the parameters (radians) and translate the circuit into what `backend` runs.
-
-        For `aer` this only replaces gates that it lacks; for a device it places and routes as well.
+    def machine(self, backend: BackendInfo) -> Machine:
+        """Describe the ideal simulator, which runs every circuit as it is, or a device.
 
         Raises:
-            InvalidCircuitError: `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_PARAMETER`,
-                `TOO_MANY_QUBITS` or `UNSUPPORTED_OPERATION`.
             NotFoundError: `BACKEND_NOT_FOUND`.
         """
-        return compiled(
-            definition,
-            backend=backend,
-            parameters=parameters,
-            seed=seed,
-            optimization_level=optimization_level,
+        if backend.id == IDEAL:
+            return Machine(IDEAL, MAX_QASM_QUBITS, ideal_operations(), packages=_PACKAGES)
+        try:
+            whole = devices.device(backend.id).target
+        except KeyError as problem:
+            raise NotFoundError(
+                "BACKEND_NOT_FOUND", f"there is no simulator '{backend.id}'", backend=backend.id
+            ) from problem
+        return Machine(
+            backend.id,
+            whole.num_qubits,
+            frozenset(whole.operation_names),
+            # A circuit too large for what works takes the whole device.
+            (devices.usable(backend.id), whole),
+            devices.calibrated_at(backend.id),
+            _PACKAGES,
         )
 
-    def execute(self, compiled: CompiledCircuit, *, shots: int, seed: int, noise: bool) -> Outcome:
-        """Run a compiled circuit on the qubits it touches; the same arguments give the same counts.
+    def run(self, work: Work) -> Simulated:
+        """Run each circuit on the qubits it touches; the same work gives the same counts.
 
-        Args:
-            compiled: what `compile` returned.
-            shots: how many times the circuit is measured.
-            seed: of the simulator's random numbers.
-            noise: whether a simulated device errs as its calibration says; `aer` never errs.
+        A simulated device errs as its calibration says, where `work.noise` is on; `aer` never errs.
 
         Raises:
             ExecutionError: `INSUFFICIENT_MEMORY`, `SIMULATION_FAILED` or `INVALID_PROGRAM`.
         """
-        circuit = from_bytes(compiled.program)
-        model = _noise(circuit, compiled.backend) if noise and compiled.backend != IDEAL else None
-        circuit = restricted(circuit, touched(circuit))
-        method = choose(circuit, shots=shots, noisy=model is not None, max_memory_mb=self._max_memory_mb)
-        started_at, started = datetime.now(UTC), time.perf_counter()
-        counts = self._counts(circuit, method, model, shots=shots, seed=seed)
-        return Outcome(
-            counts=counts,
-            shots=shots,
-            method=method.name,
-            seconds=time.perf_counter() - started,
-            started_at=started_at,
-            ended_at=datetime.now(UTC),
-            sdk=sdk_versions(),
-        )
+        counts, methods = [], []
+        for number, circuit in enumerate(work.circuits):
+            model = _noise(circuit, work.backend.id) if work.noise and work.backend.id != IDEAL else None
+            small = restricted(circuit, touched(circuit))
+            method = choose(small, shots=work.shots, noisy=model is not None, max_memory_mb=self._max_memory_mb)
+            counts.append(self._counts(small, method, model, shots=work.shots, seed=work.seed + number))
+            methods.append(method.name)
+        return Simulated(tuple(counts), ", ".join(dict.fromkeys(methods)))
 
     def _counts(
         self, circuit: QuantumCircuit, method: Method, model: NoiseModel | None, *, shots: int, seed: int
@@ -118,6 +109,12 @@ class AerProvider:
         width = circuit.num_clbits
         found: Mapping[str, int] = result.results[0].data.counts
         return {f"{int(outcome, 16):0{width}b}": int(times) for outcome, times in sorted(found.items())}
+
+
+@cache
+def ideal_operations() -> frozenset[str]:
+    """Return the operations that the ideal simulator runs as they are."""
+    return frozenset(AerSimulator().operation_names)
 
 
 @cache

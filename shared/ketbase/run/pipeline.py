@@ -66,8 +66,8 @@ class ComputeSteps:
         with self._held(job, "compiling", COMPILE_S, later):
             compiled = self._provider.compile(
                 circuit.definition,
-                backend=config.backend,
-                parameters=config.parameters,
+                backend=self._backends.info(config.backend),
+                experiment=config.experiment,
                 seed=config.seed,
                 optimization_level=config.optimization_level,
             )
@@ -95,7 +95,14 @@ class ComputeSteps:
         compiled = CompiledCircuit.model_validate_json(self._blobs.get(blob_key(reference, "compiled.json")))
         price = self._provider_price(config)
         with self._held(job, "executing", EXECUTE_S, price + self._meter.per_step):
-            outcome = self._provider.execute(compiled, shots=config.shots, seed=config.seed, noise=config.noise)
+            outcome = self._provider.execute(
+                compiled,
+                backend=self._backends.info(config.backend),
+                experiment=config.experiment,
+                shots=config.shots,
+                seed=config.seed,
+                noise=config.noise,
+            )
         self._put(reference, "outcome.json", outcome.model_dump_json())
         self._jobs.report(
             job,
@@ -178,7 +185,8 @@ class FinalSteps:
         circuit = JobCircuit.model_validate_json(self._blobs.get(blob_key(reference, "circuit.json")))
         compiled = CompiledCircuit.model_validate_json(self._blobs.get(blob_key(reference, "compiled.json")))
         outcome = Outcome.model_validate_json(self._blobs.get(blob_key(reference, "outcome.json")))
-        by_frequency = sorted(outcome.counts.items(), key=lambda entry: (-entry[1], entry[0]))
+        config = RunConfig.model_validate(job.config)
+        counted = () if config.observables else tuple(map(_by_frequency, outcome.counts))
         provenance = Provenance(
             circuit_id=circuit.circuit_id,
             circuit=circuit.definition,
@@ -186,7 +194,7 @@ class FinalSteps:
             compiled=CompiledView(**compiled.model_dump(include=set(CompiledView.model_fields))),
             backend=compiled.backend,
             calibration=self._backends.info(compiled.backend).calibration,
-            options=RunConfig.model_validate(job.config),
+            options=config,
             method=outcome.method,
             sdk={**compiled.sdk, **outcome.sdk},
             execution_seconds=outcome.seconds,
@@ -195,11 +203,18 @@ class FinalSteps:
         )
         return RunResult(
             job_id=job.id,
-            counts=dict(by_frequency),
+            counts=counted[0] if counted else {},
+            sweep=counted if config.sweep else (),
+            expectation_values=outcome.expectations,
             shots=outcome.shots,
+            circuits=len(compiled.variants),
             registers=compiled.registers,
             provenance=provenance,
         )
+
+
+def _by_frequency(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
 
 
 def _running(jobs: JobStore, reference: JobReference) -> Job:

@@ -4,6 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from ketbase.backends.experiments import (
+    MAX_OBSERVABLES,
+    MAX_PARAMETER_SETS,
+    ExpectationValue,
+    Experiment,
+    Mitigation,
+    Observable,
+)
 from ketbase.backends.types import Calibration
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.jobs.types import JobReference, Priority
@@ -24,8 +32,12 @@ class RunOptions(Model):
     """How a circuit is run.
 
     Attributes:
+        shots: of each circuit.
         seed: of the compiler and the simulator; the same seed gives the same counts. Drawn where not given.
         parameters: a value in radians for each free parameter of the circuit.
+        sweep: several such sets, each run by itself; values of `parameters` hold in all of them.
+        observables: to estimate, in place of counting the circuit's own measurements.
+        mitigation: what is done about errors in their expectation values.
         noise: whether a simulated device adds the noise of its calibration; ideal simulators have none.
         optimization_level: of the compiler, 0 to 3.
     """
@@ -33,8 +45,17 @@ class RunOptions(Model):
     shots: Annotated[int, Field(ge=1, le=MAX_SHOTS)] = 1_024
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
     parameters: dict[str, float] = Field(default_factory=dict)
+    sweep: Annotated[tuple[dict[str, float], ...], Field(max_length=MAX_PARAMETER_SETS)] = ()
+    observables: Annotated[tuple[Observable, ...], Field(max_length=MAX_OBSERVABLES)] = ()
+    mitigation: Mitigation = Mitigation()
     noise: bool = True
     optimization_level: Annotated[int, Field(ge=0, le=3)] = 2
+
+    @property
+    def experiment(self) -> Experiment:
+        """What the circuit is executed for."""
+        sets = tuple({**self.parameters, **each} for each in self.sweep) or (self.parameters,)
+        return Experiment(parameters=sets, observables=self.observables, mitigation=self.mitigation)
 
 
 class RunCircuit(RunOptions):
@@ -95,13 +116,21 @@ class RunResult(Model):
     """The result of a run.
 
     Attributes:
-        counts: shots per bitstring, the most frequent first; classical bit 0 is rightmost.
+        counts: shots per bitstring, the most frequent first; classical bit 0 is rightmost. Of a sweep, those of its
+            first parameter set; empty where observables were asked for.
+        sweep: the counts under each parameter set, in the order of the request.
+        expectation_values: of each observable under each parameter set.
+        shots: of each circuit.
+        circuits: how many were executed.
         registers: the classical registers in the order of declaration; the first is rightmost.
     """
 
     job_id: str
     counts: dict[str, int]
+    sweep: tuple[dict[str, int], ...] = ()
+    expectation_values: tuple[ExpectationValue, ...] = ()
     shots: int
+    circuits: int = 1
     registers: tuple[tuple[str, int], ...]
     provenance: Provenance
 

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from ketbase.ports.records import Records
     from ketbase.ports.webhooks import Webhooks
     from ketbase.ports.workflows import Workflows
+    from ketbase.quantum.engines import Engine
     from ketbase.run.pipeline import ComputeSteps, FinalSteps
     from ketbase.run.service import Runs
     from ketbase.vault import Vault
@@ -182,9 +183,15 @@ def language() -> CircuitLanguage:
 @functools.cache
 def provider() -> QuantumProvider:
     """What compiles and executes circuits."""
-    from ketbase.quantum.simulators import AerProvider
+    from ketbase.quantum.providers import QuantumProviders
 
-    return AerProvider(max_memory_mb=settings().max_memory_mb)
+    return QuantumProviders({"aer": _aer})
+
+
+def _aer() -> Engine:
+    from ketbase.quantum.simulators import AerEngine
+
+    return AerEngine(max_memory_mb=settings().max_memory_mb)
 
 
 @functools.cache

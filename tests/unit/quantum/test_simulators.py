@@ -9,7 +9,8 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Statevector
 
 from ketbase.backends.catalog import backends
-from ketbase.backends.types import CompiledCircuit, Outcome
+from ketbase.backends.experiments import Experiment
+from ketbase.backends.types import BackendInfo, CompiledCircuit, Outcome
 from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.errors import ExecutionError, InvalidCircuitError, NotFoundError
 from ketbase.quantum.build import circuit_of
@@ -18,11 +19,12 @@ from ketbase.quantum.devices import device
 from ketbase.quantum.methods import choose
 from ketbase.quantum.openqasm3 import read
 from ketbase.quantum.programs import from_bytes
-from ketbase.quantum.simulators import AerProvider
+from ketbase.quantum.providers import QuantumProviders
+from ketbase.quantum.simulators import AerEngine
 
 from .circuits import definitions
 
-PROVIDER = AerProvider()
+PROVIDER = QuantumProviders({"aer": AerEngine})
 
 
 def gate(name: str, *targets: int, bit: int | None = None, **angles: float | str) -> Gate:
@@ -61,16 +63,35 @@ def brickwork(n_qubits: int, depth: int) -> CircuitDefinition:
     return of(n_qubits, *gates)
 
 
+def info(backend: str) -> BackendInfo:
+    return backends().get(backend) or backends()["aer"].model_copy(update={"id": backend})
+
+
 def compiled(
     definition: CircuitDefinition, backend: str = "aer", *, seed: int = 7, level: int = 1, **parameters: float
 ) -> CompiledCircuit:
-    return PROVIDER.compile(definition, backend=backend, parameters=parameters, seed=seed, optimization_level=level)
+    return PROVIDER.compile(
+        definition,
+        backend=info(backend),
+        experiment=Experiment(parameters=(parameters,)),
+        seed=seed,
+        optimization_level=level,
+    )
+
+
+def execute(
+    circuit: CompiledCircuit, *, shots: int, seed: int = 0, noise: bool = False, max_memory_mb: int = 3_000
+) -> Outcome:
+    provider = QuantumProviders({"aer": lambda: AerEngine(max_memory_mb)})
+    return provider.execute(
+        circuit, backend=info(circuit.backend), experiment=Experiment(), shots=shots, seed=seed, noise=noise
+    )
 
 
 def run(
     definition: CircuitDefinition, backend: str = "aer", *, shots: int = 1_000, seed: int = 11, noise: bool = False
 ) -> Outcome:
-    return PROVIDER.execute(compiled(definition, backend), shots=shots, seed=seed, noise=noise)
+    return execute(compiled(definition, backend), shots=shots, seed=seed, noise=noise)
 
 
 CERTAIN = {
@@ -83,7 +104,7 @@ CERTAIN = {
 @pytest.mark.parametrize("backend", list(backends()))
 @pytest.mark.parametrize("name", CERTAIN)
 def test_qubit_0_is_rightmost_on_every_backend(backend: str, name: str) -> None:
-    assert run(CERTAIN[name], backend, shots=100).counts == {name[:3]: 100}
+    assert run(CERTAIN[name], backend, shots=100).counts[0] == {name[:3]: 100}
 
 
 def test_counts_follow_the_classical_bits_and_not_the_qubits() -> None:
@@ -96,14 +117,14 @@ def test_counts_follow_the_classical_bits_and_not_the_qubits() -> None:
     )
     for backend in ("aer", "fake_torino"):
         outcome = run(definition, backend, shots=50)
-        assert outcome.counts == {"0001": 50}
+        assert outcome.counts[0] == {"0001": 50}
     assert compiled(definition).registers == (("low", 1), ("high", 3))
 
 
 def test_a_circuit_without_measurement_gets_one_of_every_qubit() -> None:
     circuit = compiled(of(3, gate("X", 1)))
     assert circuit.registers == (("meas", 3),)
-    assert PROVIDER.execute(circuit, shots=10, seed=0, noise=False).counts == {"010": 10}
+    assert execute(circuit, shots=10, seed=0, noise=False).counts[0] == {"010": 10}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -111,7 +132,7 @@ def test_a_circuit_without_measurement_gets_one_of_every_qubit() -> None:
 def test_frequencies_agree_with_the_statevector(definition: CircuitDefinition, backend: str) -> None:
     exact = Statevector(circuit_of(definition)).probabilities_dict()
     shots = 4_000
-    counts = run(definition, backend, shots=shots).counts
+    counts = run(definition, backend, shots=shots).counts[0]
     assert sum(counts.values()) == shots
     for outcome, times in counts.items():
         probability = exact.get(outcome, 0.0)
@@ -121,21 +142,21 @@ def test_frequencies_agree_with_the_statevector(definition: CircuitDefinition, b
 
 def test_a_noisy_ghz_is_dominated_by_its_two_outcomes_but_not_perfectly() -> None:
     outcome = run(ghz(5), "fake_fez", shots=4_096, noise=True)
-    ideal = outcome.counts["00000"] + outcome.counts["11111"]
-    assert sum(outcome.counts.values()) == 4_096
+    ideal = outcome.counts[0]["00000"] + outcome.counts[0]["11111"]
+    assert sum(outcome.counts[0].values()) == 4_096
     assert 0.75 * 4_096 < ideal < 0.99 * 4_096
 
 
 def test_noise_off_gives_a_perfect_ghz() -> None:
     outcome = run(ghz(5), "fake_fez", shots=4_096)
-    assert set(outcome.counts) == {"00000", "11111"}
+    assert set(outcome.counts[0]) == {"00000", "11111"}
     assert outcome.method == "stabilizer"
 
 
 @pytest.mark.parametrize(("backend", "noise"), [("aer", False), ("fake_fez", True)])
 def test_the_same_seed_gives_the_same_counts_and_another_seed_others(backend: str, noise: bool) -> None:
     definition = of(4, *(gate("RY", q, theta=0.4 + q) for q in range(4)), gate("CNOT", 0, 3))
-    outcomes = [run(definition, backend, seed=seed, noise=noise).counts for seed in (5, 5, 6)]
+    outcomes = [run(definition, backend, seed=seed, noise=noise).counts[0] for seed in (5, 5, 6)]
     assert outcomes[0] == outcomes[1] != outcomes[2]
     programs = [compiled(definition, backend, seed=3).qasm for _ in range(2)]
     assert programs[0] == programs[1]
@@ -157,8 +178,8 @@ def test_trajectories_with_noise_repeat_too() -> None:
         registers=(("c", 2),),
     )
     first, second = (run(definition, "fake_fez", seed=4, noise=True) for _ in range(2))
-    assert first.counts == second.counts
-    assert first.counts["01"] + first.counts["11"] > 900
+    assert first.counts[0] == second.counts[0]
+    assert first.counts[0]["01"] + first.counts[0]["11"] > 900
 
 
 def test_a_compiled_circuit_says_where_it_runs_and_what_made_it() -> None:
@@ -178,13 +199,13 @@ def test_a_compiled_circuit_says_where_it_runs_and_what_made_it() -> None:
 def test_a_compiled_circuit_survives_json() -> None:
     circuit = compiled(ghz(3), "fake_fez")
     again = CompiledCircuit.model_validate_json(CompiledCircuit.model_validate(circuit).model_dump_json())
-    ran = [PROVIDER.execute(each, shots=200, seed=1, noise=True).counts for each in (circuit, again)]
+    ran = [execute(each, shots=200, seed=1, noise=True).counts[0] for each in (circuit, again)]
     assert ran[0] == ran[1]
 
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_routing_crosses_no_dead_coupler(level: int) -> None:
-    program = from_bytes(compiled(ghz(110), "fake_torino", level=level).program)
+    program = from_bytes(compiled(ghz(110), "fake_torino", level=level).program)[0]
     errors = device("fake_torino").target["cz"]
     used = [tuple(program.find_bit(q).index for q in i.qubits) for i in program.data if i.name == "cz"]
     assert len(used) >= 109
@@ -200,7 +221,7 @@ def parametric() -> CircuitDefinition:
 
 
 def test_parameters_are_bound_by_name() -> None:
-    counts = PROVIDER.execute(compiled(parametric(), theta_0=0.0, x_0=2.0), shots=10, seed=0, noise=False).counts
+    counts = execute(compiled(parametric(), theta_0=0.0, x_0=2.0), shots=10, seed=0, noise=False).counts[0]
     assert counts == {"1": 10}
 
 
@@ -209,8 +230,6 @@ def test_parameters_are_bound_by_name() -> None:
     [
         ({"theta_0": 1.0}, "UNBOUND_PARAMETERS", ["x_0"]),
         ({"theta_0": 1.0, "x_0": 1.0, "phi": 1.0}, "UNKNOWN_PARAMETERS", ["phi"]),
-        ({"theta_0": math.nan, "x_0": 1.0}, "INVALID_PARAMETER", None),
-        ({"theta_0": math.inf, "x_0": 1.0}, "INVALID_PARAMETER", None),
         ({"theta_0": 1.0, "x_0": 0.0}, "INVALID_PARAMETER", None),
     ],
 )
@@ -246,12 +265,12 @@ CONDITIONAL = definition_of(
 
 @pytest.mark.parametrize("backend", ["aer", "fake_fez", "fake_aachen"])
 def test_a_classical_condition_steers_the_circuit(backend: str) -> None:
-    assert run(CONDITIONAL, backend, shots=64).counts == {"111": 64}
+    assert run(CONDITIONAL, backend, shots=64).counts[0] == {"111": 64}
 
 
 def test_a_classical_condition_runs_with_noise_on_few_qubits() -> None:
     outcome = run(CONDITIONAL, "fake_fez", shots=256, noise=True)
-    assert 180 < outcome.counts["111"] < 256
+    assert 180 < outcome.counts[0]["111"] < 256
 
 
 LOOP = definition_of(
@@ -263,7 +282,7 @@ LOOP = definition_of(
 
 
 def test_a_loop_runs_until_its_condition_holds() -> None:
-    assert run(LOOP, shots=64).counts == {"1": 64}
+    assert run(LOOP, shots=64).counts[0] == {"1": 64}
 
 
 @pytest.mark.parametrize(
@@ -285,7 +304,7 @@ def test_a_large_ghz_runs_in_seconds() -> None:
     started = time.monotonic()
     outcome = run(ghz(100), shots=4_096)
     assert time.monotonic() - started < 10
-    assert set(outcome.counts) == {"0" * 100, "1" * 100}
+    assert set(outcome.counts[0]) == {"0" * 100, "1" * 100}
     assert outcome.method == "stabilizer"
 
 
@@ -293,22 +312,22 @@ def test_a_large_circuit_of_little_entanglement_runs_as_a_matrix_product_state()
     definition = of(60, gate("RY", 0, theta=1.0), *(gate("CNOT", i, i + 1) for i in range(59)))
     outcome = run(definition, shots=500)
     assert outcome.method == "matrix_product_state"
-    assert set(outcome.counts) == {"0" * 60, "1" * 60}
-    assert abs(outcome.counts["1" * 60] / 500 - math.sin(0.5) ** 2) < 0.1
+    assert set(outcome.counts[0]) == {"0" * 60, "1" * 60}
+    assert abs(outcome.counts[0]["1" * 60] / 500 - math.sin(0.5) ** 2) < 0.1
 
 
 def test_a_large_fourier_transform_runs_although_no_bound_promises_it() -> None:
     definition = of(36, *fourier_state(36, 77), *inverse_fourier(36))
     outcome = run(definition, shots=100)
     assert outcome.method == "matrix_product_state"
-    assert outcome.counts == {f"{77:036b}": 100}
+    assert outcome.counts[0] == {f"{77:036b}": 100}
 
 
 def test_what_does_not_fit_into_memory_is_refused_before_it_starts_with_both_numbers() -> None:
     circuit = compiled(brickwork(24, 20))
     started = time.monotonic()
     with pytest.raises(ExecutionError) as caught:
-        AerProvider(max_memory_mb=200).execute(circuit, shots=100, seed=0, noise=False)
+        execute(circuit, shots=100, max_memory_mb=200)
     assert time.monotonic() - started < 2
     assert caught.value.code == "INSUFFICIENT_MEMORY"
     assert (caught.value.details["needed_mb"], caught.value.details["available_mb"]) == (269, 200)
@@ -317,7 +336,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_starts_with_both_num
 def test_a_large_circuit_that_entangles_too_much_is_refused_and_not_approximated() -> None:
     circuit = compiled(brickwork(33, 6))
     with pytest.raises(ExecutionError) as caught:
-        AerProvider(max_memory_mb=1).execute(circuit, shots=10, seed=0, noise=False)
+        execute(circuit, shots=10, max_memory_mb=1)
     assert caught.value.code == "INSUFFICIENT_MEMORY"
 
 
@@ -352,4 +371,4 @@ def test_a_quarter_turn_that_the_compiler_left_inexact_is_still_a_clifford_gate(
     half = gate("RZ", 0, theta=angle / 2 + error)
     outcome = run(of(1, gate("H", 0), half, half, gate("H", 0)), shots=64)
     assert outcome.method == "stabilizer"
-    assert outcome.counts.get("1", 0) == one
+    assert outcome.counts[0].get("1", 0) == one
