@@ -1,0 +1,1 @@
+"""The tests; a package of its own name, because other distributions install one called `tests` as well."""
