@@ -1,21 +1,16 @@
 """The records port over one SQLite file, shared by any number of threads and processes."""
 
 import json
-import os
-import random
 import sqlite3
-import threading
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ketbase.adapters.records.conditions import holds, is_integer
 from ketbase.adapters.records.rules import horizon, refuse_invalid, successor
+from ketbase.adapters.sqlite import Connections
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import (
-    BusyError,
     Check,
     ConditionFailedError,
     Delete,
@@ -27,9 +22,6 @@ from ketbase.ports.records import (
     Update,
     Write,
 )
-
-PATIENCE_S = 30.0
-"""How long a writer waits for the others before it gives up."""
 
 _INDEX_COLUMNS = [f"{index}_{part}" for index in Index for part in ("partition", "sort")]
 _COLUMNS = ", ".join(["partition", "sort", "fields", "expires_at", *_INDEX_COLUMNS])
@@ -67,9 +59,8 @@ class SqliteRecords:
 
     def __init__(self, path: Path, clock: Clock):
         """Use the file at `path`, which is made, with its folder, at the first use."""
-        self._path = path
         self._clock = clock
-        self._connections = _Connections(path)
+        self._connections = Connections(path, _SCHEMA)
 
     def get(self, key: Key) -> Item | None:
         """Read one item, as the last finished write left it."""
@@ -88,7 +79,7 @@ class SqliteRecords:
 
         Raises:
             ConditionFailedError: some condition did not hold.
-            BusyError: other writers left no room for `PATIENCE_S`.
+            BusyError: other writers left no room for `ketbase.adapters.sqlite.PATIENCE_S`.
             ValueError: see `rules.refuse_invalid`.
         """
         refuse_invalid(writes)
@@ -167,87 +158,6 @@ class SqliteRecords:
     def close(self) -> None:
         """Close the connections that nobody uses at this moment."""
         self._connections.close()
-
-
-class _Connections:
-    """Connections for whoever needs one: each is used by one thread at a time, and only in its own process.
-
-    SQLite's connections must not cross a fork, not even to be closed; a child leaves its parent's alone.
-    """
-
-    def __init__(self, path: Path):
-        self._path = path
-        self._abandoned: list[list[sqlite3.Connection]] = []
-        self._begin_process()
-
-    def _begin_process(self) -> None:
-        self._process = os.getpid()
-        self._idle: list[sqlite3.Connection] = []
-        # Threads of one process queue here, which is fairer and quicker than SQLite's waiting by sleeping.
-        self._writing = threading.Lock()
-
-    @contextmanager
-    def borrow(self) -> Iterator[sqlite3.Connection]:
-        if self._process != os.getpid():
-            self._abandoned.append(self._idle)
-            self._begin_process()
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = _connect(self._path)
-        try:
-            yield connection
-        finally:
-            self._idle.append(connection)
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        with self.borrow() as connection, self._writing:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if not _is_busy(error):
-                    raise
-                raise BusyError(f"other writers left no room for {PATIENCE_S:g} s") from error
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
-    _use_wal(connection)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    for statement in _SCHEMA:
-        connection.execute(statement)
-    return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to the write-ahead log, where SQLite does not wait for others who make the file at this moment."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(random.uniform(0, 0.02))
-        else:
-            return
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    primary_code = error.sqlite_errorcode & 0xFF
-    return primary_code == sqlite3.SQLITE_BUSY
 
 
 def _read(connection: sqlite3.Connection, key: Key, now: int) -> Item | None:
