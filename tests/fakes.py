@@ -122,13 +122,15 @@ class FakeDoorbell:
 
 
 class FakeWorkflows:
-    """Remembers executions, and lets a test say how they ended."""
+    """Remembers executions and answers, and lets a test say how executions ended and which tokens wait."""
 
     stops_steps = True
 
     def __init__(self) -> None:
         self.executions: dict[str, ExecutionStatus] = {}
         self.payloads: dict[str, Mapping[str, Any]] = {}
+        self.waiting: set[str] = set()
+        self.answers: dict[str, Any] = {}
 
     def start(self, workflow: str, execution: str, payload: Mapping[str, Any]) -> None:
         self.executions.setdefault(execution, ExecutionStatus.RUNNING)
@@ -140,6 +142,19 @@ class FakeWorkflows:
     def stop(self, workflow: str, execution: str, reason: str) -> None:
         if self.executions.get(execution) is ExecutionStatus.RUNNING:
             self.executions[execution] = ExecutionStatus.STOPPED
+
+    def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
+        return self._answer(token, output)
+
+    def fail(self, token: str, error: str, cause: str) -> bool:
+        return self._answer(token, (error, cause))
+
+    def _answer(self, token: str, answer: Any) -> bool:
+        if token not in self.waiting:
+            return False
+        self.waiting.discard(token)
+        self.answers[token] = answer
+        return True
 
     def check(self) -> None:
         return None

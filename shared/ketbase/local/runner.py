@@ -1,13 +1,11 @@
 """Runs the executions in the journal, each in a thread; a restart takes up what a crash cut off."""
 
-import hashlib
-import itertools
 import json
 import threading
 from collections.abc import Callable, Mapping
 
 from ketbase.adapters.workflows.local import Execution, LocalWorkflows
-from ketbase.local.asl import ExecutionFailedError, ExecutionStoppedError, StateMachineExecution
+from ketbase.local.asl import ExecutionFailedError, ExecutionStoppedError, StateMachineExecution, SubmitJob
 from ketbase.local.task import TaskError
 from ketbase.local.template import Template
 from ketbase.local.workers import Workers
@@ -29,6 +27,7 @@ class WorkflowRunner:
         steps: Mapping[str, Step],
         workers: Workers,
         clock: Clock,
+        submit_job: SubmitJob | None = None,
     ):
         """Wire a runner.
 
@@ -37,8 +36,10 @@ class WorkflowRunner:
             template: the functions and the state machines.
             steps: handlers by function name, of the steps that are light enough for this process.
             workers: for the others.
-            clock: what Wait states go by.
+            clock: what waiting goes by.
+            submit_job: does what Batch does in the cloud.
         """
+        self._submit_job = submit_job
         self._journal = journal
         self._template = template
         self._steps = steps
@@ -48,7 +49,7 @@ class WorkflowRunner:
         self._closing = threading.Event()
 
     def run(self) -> None:
-        """Begin executions as they are journaled, and stop those that were stopped, until `close`."""
+        """Begin executions as they are journaled, let them see answers, and stop them, until `close`."""
         seen = -1
         while not self._closing.is_set():
             seen = self._journal.wait_for_change(seen, _LOOK_EVERY_S)
@@ -60,6 +61,8 @@ class WorkflowRunner:
     def close(self) -> None:
         """Begin nothing more, and write nothing more: what is under way goes on at the next start."""
         self._closing.set()
+        for under_way in list(self._under_way.values()):
+            under_way.leave()
 
     def _look(self) -> None:
         # Before the journal: what ends between the two looks must not seem to be there and not under way.
@@ -71,11 +74,18 @@ class WorkflowRunner:
         for name, under_way in list(self._under_way.items()):
             if name not in running:
                 under_way.stop()
+        answered = self._journal.answered()
+        for under_way in list(self._under_way.values()):
+            under_way.hear(answered)
 
     def _begin(self, execution: Execution) -> None:
-        under_way = _UnderWay(
-            execution, self._template.workflows[execution.workflow], self._journal, self._call, self._clock
-        )
+        try:
+            definition = self._template.workflows[execution.workflow]
+            under_way = _UnderWay(execution, definition, self._journal, self._call, self._clock, self._submit_job)
+        except Exception as problem:  # noqa: BLE001 (a machine that is gone or broken must not hold up the others)
+            observability.log_exception("execution cannot be begun", execution=execution.name)
+            self._journal.finish(execution.workflow, execution.name, ExecutionStatus.FAILED, repr(problem))
+            return
         self._under_way[execution.name] = under_way
         thread = threading.Thread(target=self._follow, args=(under_way,), name=execution.name, daemon=True)
         thread.start()
@@ -108,7 +118,7 @@ class WorkflowRunner:
 
 
 class _UnderWay:
-    """One execution in this process; a task that answered before a crash answers from the journal."""
+    """One execution in this process."""
 
     def __init__(
         self,
@@ -117,15 +127,23 @@ class _UnderWay:
         journal: LocalWorkflows,
         call: Callable[[str, bytes, threading.Event], bytes],
         clock: Clock,
+        submit_job: SubmitJob | None,
     ):
         self.name = execution.name
         self._execution = execution
         self._journal = journal
         self._call = call
-        self._names = _CallNames()
         self._stopped = threading.Event()
+        self._left = False
         self._machine = StateMachineExecution(
-            execution.workflow, execution.name, definition, json.loads(execution.payload), self._invoke, clock
+            execution.workflow,
+            execution.name,
+            definition,
+            json.loads(execution.payload),
+            self._invoke,
+            clock,
+            journal.of(execution.name),
+            submit_job,
         )
 
     def run(self) -> None:
@@ -133,6 +151,8 @@ class _UnderWay:
         try:
             status, detail = ExecutionStatus.SUCCEEDED, json.dumps(self._machine.run())
         except ExecutionStoppedError as problem:
+            if self._left:
+                return
             status, detail = ExecutionStatus.STOPPED, str(problem)
         except ExecutionFailedError as problem:
             status, detail = ExecutionStatus.FAILED, str(problem)
@@ -147,38 +167,14 @@ class _UnderWay:
             self._stopped.set()
             self._machine.stop("stopped in the journal")
 
+    def leave(self) -> None:
+        """End its waiting, and write nothing: it goes on at the next start."""
+        self._left = True
+        self._machine.leave()
+
+    def hear(self, tokens: set[str]) -> None:
+        """Let it see the answers to these task tokens."""
+        self._machine.hear(tokens)
+
     def _invoke(self, function: str, payload: bytes) -> bytes:
-        call = self._names.take(function, payload)
-        before = self._journal.answer(self.name, call)
-        if before is not None:
-            return before.encode()
-        try:
-            answer = self._call(function, payload, self._stopped)
-        except TaskError:
-            self._names.give_back(call)
-            raise
-        self._journal.keep_answer(self.name, call, answer.decode())
-        return answer
-
-
-class _CallNames:
-    """Names the task calls of one execution so that a replay finds the same names.
-
-    Branches of a Map or Parallel may call in any order; so a call is named by its function, its payload, and
-    how many calls with both there were before it. A call that failed gives its name back to its retry.
-    """
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-        self._lock = threading.Lock()
-
-    def take(self, function: str, payload: bytes) -> str:
-        stem = f"{function}:{hashlib.sha256(payload).hexdigest()}"
-        with self._lock:
-            name = next(n for n in map(f"{stem}:{{}}".format, itertools.count()) if n not in self._taken)
-            self._taken.add(name)
-        return name
-
-    def give_back(self, name: str) -> None:
-        with self._lock:
-            self._taken.discard(name)
+        return self._call(function, payload, self._stopped)

@@ -38,5 +38,31 @@ class Workflows(Protocol):
     def stop(self, workflow: str, execution: str, reason: str) -> None:
         """End a running execution; one that is over or unknown is no error."""
 
+    def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
+        """Answer a task token: the task that waits with it has this output.
+
+        The first answer stands. A token that is unknown, that was answered before, or whose task or execution
+        is over, is no error.
+
+        Args:
+            token: as the task's function got it from `$$.Task.Token`.
+            output: JSON-like; references only, well under 256 KB.
+
+        Returns:
+            Whether the answer was taken.
+        """
+
+    def fail(self, token: str, error: str, cause: str) -> bool:
+        """Answer a task token: the task that waits with it has failed.
+
+        Args:
+            token: as for `succeed`.
+            error: a name that Retry and Catch match, not one of those that begin with `States.`.
+            cause: for people.
+
+        Returns:
+            Whether the answer was taken, as for `succeed`.
+        """
+
     def check(self) -> None:
         """Do the least that proves the engine answers; raises whatever lies beneath."""

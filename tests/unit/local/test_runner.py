@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ketbase.adapters.clock import SystemClock
 from ketbase.adapters.workflows.local import LocalWorkflows
 from ketbase.local.runner import WorkflowRunner
 from ketbase.local.task import TaskError
@@ -43,7 +44,7 @@ class Machine:
             {"w": json.dumps({"StartAt": "Light", "States": states})},
         )
         workers = FakeWorkers({"heavy": heavy})
-        self.runner = WorkflowRunner(self.journal, template, {"light": light}, workers, TurnedClock())
+        self.runner = WorkflowRunner(self.journal, template, {"light": light}, workers, SystemClock())
         threading.Thread(target=self.runner.run, daemon=True).start()
 
     def wait(self, execution):

@@ -1,7 +1,7 @@
 """The workflows port over AWS Step Functions."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ketbase.ports.workflows import ExecutionStatus
@@ -15,6 +15,7 @@ _STATUSES = {
     "ABORTED": ExecutionStatus.STOPPED,
 }
 
+_LONGEST_ERROR = 256
 _LONGEST_CAUSE = 32_768
 
 
@@ -64,9 +65,26 @@ class StepFunctions:
             if self.status(workflow, execution) is ExecutionStatus.RUNNING:
                 raise
 
+    def succeed(self, token: str, output: Mapping[str, Any]) -> bool:
+        """Answer a task token with its task's output, and say whether the answer was taken."""
+        return self._answer(self._client.send_task_success, taskToken=token, output=json.dumps(output))
+
+    def fail(self, token: str, error: str, cause: str) -> bool:
+        """Answer a task token with an error, cut to what the service takes; say whether it was taken."""
+        error, cause = error[:_LONGEST_ERROR], cause[:_LONGEST_CAUSE]
+        return self._answer(self._client.send_task_failure, taskToken=token, error=error, cause=cause)
+
     def check(self) -> None:
         """Ask for an execution that nobody begins."""
         self.status("check", "check")
+
+    def _answer(self, send: Callable[..., Any], **answer: str) -> bool:
+        gone = self._client.exceptions
+        try:
+            send(**answer)
+        except (gone.TaskTimedOut, gone.TaskDoesNotExist, gone.InvalidToken):
+            return False
+        return True
 
     def _execution_arn(self, workflow: str, execution: str) -> str:
         machine = self._arn_pattern.format(workflow=workflow)
