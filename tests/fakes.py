@@ -1,13 +1,16 @@
 """Stand-ins that behave: a clock one can turn, and ports that remember what was asked of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from ketbase.accounts.types import Caller
-from ketbase.backends.types import CompiledCircuit, Outcome
+from ketbase.backends.discovered import Discoveries
+from ketbase.backends.service import Backends
+from ketbase.backends.types import CompiledCircuit, Engine, Outcome
 from ketbase.circuits.types import CircuitDefinition, Gate
+from ketbase.costs.quotes import Quotes
 from ketbase.errors import InvalidCircuitError, KetbaseError
 from ketbase.ids import new_id
 from ketbase.jobs.store import JobStore
@@ -46,6 +49,13 @@ def books(records: Records, clock: TurnedClock, limit: str = "1000") -> Ledger:
 def job_store(records: Records, clock: TurnedClock, limit: str = "1000") -> JobStore:
     """The real store of jobs over `records`."""
     return JobStore(records, clock, books(records, clock, limit))
+
+
+def backends_of(
+    records: Records, jobs: JobStore, quotes: Quotes, clock: TurnedClock, engines: Collection[Engine] = ("aer",)
+) -> Backends:
+    """The real backends of some engines."""
+    return Backends(records, jobs, quotes, clock, Discoveries(records, clock), engines)
 
 
 class DictBlobs:

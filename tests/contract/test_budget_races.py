@@ -14,7 +14,7 @@ import pytest
 from ketbase.accounts.store import AccountStore
 from ketbase.adapters.clock import SystemClock
 from ketbase.errors import BudgetError
-from ketbase.jobs.sweeper import Sweeper
+from ketbase.jobs.sweeper import Patience, Sweeper
 from ketbase.jobs.types import JobStatus
 from ketbase.ledger import layout
 from ketbase.ledger.types import Budget, CostEvent
@@ -77,7 +77,11 @@ class Company:
 
     def sweep(self):
         return Sweeper(
-            self.store, DeadWorkflows(), FakeDoorbell(), self.clock, grace=timedelta(0), deadline=timedelta(hours=1)
+            self.store,
+            DeadWorkflows(),
+            FakeDoorbell(),
+            self.clock,
+            Patience(grace=timedelta(0), deadline=timedelta(hours=1)),
         ).sweep()
 
     def jobs(self):

@@ -1,10 +1,12 @@
 """Lists the backends, and says how each is doing."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from ketbase.backends.catalog import backends
-from ketbase.backends.types import BackendInfo
-from ketbase.backends.views import BackendStatus, BackendView, Performance, QueueState
+from ketbase.backends.discovered import Discovered, Discoveries
+from ketbase.backends.types import BackendInfo, Engine
+from ketbase.backends.views import Availability, BackendStatus, BackendView, Performance, QueueState
 from ketbase.costs.quotes import Quotes
 from ketbase.errors import NotFoundError
 from ketbase.jobs.store import JobStore
@@ -14,41 +16,74 @@ from ketbase.ports.records import Key, Records, Update
 
 
 class Backends:
-    """The catalogue, with prices and today's figures beside it."""
+    """The catalogue and what providers told us of, with prices and today's figures beside it."""
 
-    def __init__(self, records: Records, jobs: JobStore, quotes: Quotes, clock: Clock):
+    def __init__(
+        self,
+        records: Records,
+        jobs: JobStore,
+        quotes: Quotes,
+        clock: Clock,
+        discoveries: Discoveries,
+        engines: Collection[Engine],
+    ):
+        """Wire the backends.
+
+        Args:
+            records: where figures are counted.
+            jobs: what waits.
+            quotes: what runs cost.
+            clock: the time.
+            discoveries: what providers told us of.
+            engines: those that are set up here; there are no backends of others.
+        """
         self._records = records
         self._jobs = jobs
         self._quotes = quotes
         self._clock = clock
+        self._discoveries = discoveries
+        self._catalogue = {info.id: info for info in backends().values() if info.engine in engines}
+        self._engines = engines
 
     def info(self, backend_id: str) -> BackendInfo:
-        """Find a backend in the catalogue.
+        """Find a backend.
 
         Raises:
             NotFoundError: `BACKEND_NOT_FOUND`, with the ids there are.
         """
-        known = backends()
-        if backend_id not in known:
-            raise NotFoundError(
-                "BACKEND_NOT_FOUND",
-                f"There is no backend {backend_id!r}; GET /v1/backends lists them.",
-                backend_id=backend_id,
-                backends=sorted(known),
-            )
-        return known[backend_id]
+        info = self._catalogue.get(backend_id)
+        if info is not None and not info.is_remote:
+            return info
+        found = self._found(backend_id)
+        if found is not None:
+            return found.info
+        if info is not None:
+            return info
+        raise NotFoundError(
+            "BACKEND_NOT_FOUND",
+            f"There is no backend {backend_id!r}; GET /v1/backends lists them.",
+            backend_id=backend_id,
+            backends=sorted({*self._catalogue, *self._discovered()}),
+        )
+
+    def all(self) -> list[BackendInfo]:
+        """Return every backend: those of the catalogue, then those that providers told us of."""
+        discovered = self._discovered()
+        known = {**self._catalogue, **{each.info.id: each.info for each in discovered.values()}}
+        return list(known.values())
 
     def list(self) -> list[BackendView]:
         """Describe all backends."""
+        discovered = self._discovered()
         return [
             BackendView(
                 **dict(info),
-                status="available",
-                queue_depth=self._jobs.depth(info.id),
+                status=_availability(info, discovered.get(info.id)),
+                queue_depth=self._queue_depth(info, discovered.get(info.id)),
                 avg_latency_ms=self._performance(info.id).avg_latency_ms,
                 cost_per_circuit=self._quotes.reference(info),
             )
-            for info in backends().values()
+            for info in self.all()
         ]
 
     def status(self, backend_id: str) -> BackendStatus:
@@ -58,19 +93,33 @@ class Backends:
             NotFoundError: `BACKEND_NOT_FOUND`.
         """
         info = self.info(backend_id)
+        found = self._found(backend_id) if info.is_remote else None
         figures = self._figures(backend_id)
         ended = figures.get("completed", 0) + figures.get("failed", 0)
         waited = figures.get("waited_ms", 0)
         return BackendStatus(
             id=info.id,
-            status="available",
+            status=_availability(info, found),
+            raw_status=None if found is None else found.sighting.raw_status,
+            as_of=None if found is None else found.seen_at,
             uptime=figures.get("completed", 0) / ended if ended else None,
             queue=QueueState(
-                depth=self._jobs.depth(backend_id),
-                avg_wait_time_sec=waited / ended / 1_000 if ended else None,
+                depth=self._queue_depth(info, found),
+                avg_wait_time_sec=waited / ended / 1_000 if ended else found and found.sighting.avg_wait_s,
             ),
             performance=self._performance(backend_id),
         )
+
+    def _queue_depth(self, info: BackendInfo, found: Discovered | None) -> int:
+        there = 0 if found is None else found.sighting.queue_depth or 0
+        return self._jobs.depth(info.id) + there
+
+    def _found(self, backend_id: str) -> Discovered | None:
+        found = self._discoveries.get(backend_id)
+        return found if found is not None and found.info.engine in self._engines else None
+
+    def _discovered(self) -> dict[str, Discovered]:
+        return {each.info.id: each for each in self._discoveries.walk() if each.info.engine in self._engines}
 
     def count(self, job: Job, *, circuits: int, seconds: float) -> None:
         """Add a finished job to the day's figures of its backend.
@@ -110,3 +159,10 @@ class Backends:
 
     def _day(self, backend_id: str) -> Key:
         return Key(f"backend#{backend_id}", f"day#{self._clock.now():%Y-%m-%d}")
+
+
+def _availability(info: BackendInfo, found: Discovered | None) -> Availability:
+    """A provider that was never asked is trusted to be there: submitting finds out."""
+    if not info.is_remote or found is None or found.sighting.available:
+        return "available"
+    return "unavailable"

@@ -13,7 +13,7 @@ class BackendView(BackendInfo):
     """A backend in a list.
 
     Attributes:
-        queue_depth: jobs of all organisations that wait for it.
+        queue_depth: jobs of all organisations that wait for it here, and all that wait for it at its provider.
         avg_latency_ms: of today's executions, in milliseconds; `None` if there was none.
         cost_per_circuit: what a Bell pair with 1,024 shots is expected to cost, compute and workflow included;
             `None` where no price is known. `POST /v1/estimate` prices a circuit of yours.
@@ -50,11 +50,15 @@ class BackendStatus(Model):
     """How a backend is doing.
 
     Attributes:
+        raw_status: the provider's own word for it, for a backend that works elsewhere.
+        as_of: when the provider said so.
         uptime: the share of today's jobs that it completed; `None` if none ended.
     """
 
     id: str
     status: Availability
+    raw_status: str | None = None
+    as_of: Moment | None = None
     uptime: float | None
     queue: QueueState
     performance: Performance

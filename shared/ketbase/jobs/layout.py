@@ -2,6 +2,7 @@
 
 import hashlib
 
+from ketbase.backends.types import Engine
 from ketbase.jobs.types import Event, Job, JobReference, JobStatus, Priority
 from ketbase.ports.records import Index, Item, Key
 from ketbase.types import iso
@@ -9,7 +10,7 @@ from ketbase.types import iso
 TALLIES = "jobs#tallies"
 """The partition of the organisations' tallies: how many jobs of each are in each state."""
 RUNNING = "jobs#running"
-"""The partition, in the index of work, of all running jobs."""
+"""The partition, in the index of work, of all jobs that a workflow is at."""
 RUNNING_TOTAL = Key("jobs", "running-total")
 """How many jobs of all organisations run."""
 
@@ -22,13 +23,17 @@ def place(organization_id: str, job_id: str) -> Key:
 
 
 def item(job: Job) -> Item:
-    """A job as it is kept: in its organisation's list of its state, and in a queue while it waits or runs."""
+    """A job as it is kept: in its organisation's list of its state, in a queue while it waits or runs, and in its
+    provider's list while it is there.
+    """
     indexes = {Index.LISTING: Key(listing(job.organization_id, job.status), job.id)}
     if job.status is JobStatus.QUEUED:
         indexes[Index.WORK] = Key(queue(job.organization_id), turn(job))
         indexes[Index.BACKEND] = Key(f"backend#{job.backend}", job.id)
-    elif job.status is JobStatus.RUNNING and job.started_at is not None:
+    elif not job.status.final and job.started_at is not None:
         indexes[Index.WORK] = Key(RUNNING, f"{iso(job.started_at)}#{job.id}")
+        if job.remote is not None:
+            indexes[Index.BACKEND] = Key(handed_over(job.remote.engine), job.id)
     return Item(place(job.organization_id, job.id), job.model_dump(mode="json"), indexes)
 
 
@@ -50,6 +55,16 @@ def queue(organization_id: str) -> str:
 def turn(job: Job) -> str:
     """The place in the queue: by priority, then by time of submission, which the id holds."""
     return f"{_RANK[job.priority]}#{job.id}"
+
+
+def handed_over(engine: Engine) -> str:
+    """The partition, in the index of backends, of the jobs that are at a provider."""
+    return f"remote#{engine}"
+
+
+def token(job_id: str) -> Key:
+    """Where the token lies by which a job's workflow goes on."""
+    return Key(f"job#{job_id}", "token")
 
 
 def events(job_id: str) -> str:

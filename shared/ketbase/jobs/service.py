@@ -56,6 +56,9 @@ class Jobs:
     def cancel(self, caller: Caller, job_id: str) -> Cancellation:
         """Cancel a waiting or running job; one that is cancelled already stays so.
 
+        A job that is at a provider goes on until the provider says that it stopped, so that nothing is forgotten
+        that is still billed there.
+
         Raises:
             NotFoundError: `JOB_NOT_FOUND`.
             ConflictError: `JOB_FINISHED`, it completed or failed before.
@@ -63,6 +66,13 @@ class Jobs:
         job = self.get(caller, job_id)
         while not job.status.final:
             cancelled = line(self._clock, caller, "job.cancelled", job_id)
+            if job.remote is not None:
+                if job.cancel_requested_at is not None or self._store.request_cancel(
+                    job, f"{job.remote.engine} will be asked to stop it", cancelled
+                ):
+                    return Cancellation(job_id=job.id, status=job.status, cost_incurred=job.cost_so_far)
+                job = self.get(caller, job_id)
+                continue
             abandons = Abandoned.STOPPED if self._workflows.stops_steps else Abandoned.WHOLE
             job = self._store.cancel(job, cancelled, abandons=abandons) or self.get(caller, job_id)
         if job.status is not JobStatus.CANCELLED:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from ketbase.backends.remote import RemoteStatus
+from ketbase.backends.types import Engine
 from ketbase.errors import BudgetError, ConflictError
 from ketbase.jobs import layout
-from ketbase.jobs.types import Abandoned, Event, Hold, Job, JobError, JobStatus, Level, Progress
+from ketbase.jobs.types import Abandoned, Event, Hold, Job, JobError, JobStatus, Level, Progress, Remote
 from ketbase.ledger import entries
 from ketbase.ledger.service import Ledger
 from ketbase.ledger.types import Charge, CostEvent
@@ -33,14 +35,17 @@ IDEMPOTENCY_WINDOW = timedelta(hours=24)
 """How long a repeated `Idempotency-Key` finds the job that it made."""
 
 _BEFORE = {
-    JobStatus.QUEUED: (JobStatus.RUNNING,),
-    JobStatus.RUNNING: (JobStatus.QUEUED,),
-    JobStatus.COMPLETED: (JobStatus.RUNNING,),
-    JobStatus.FAILED: (JobStatus.RUNNING,),
-    JobStatus.CANCELLED: (JobStatus.QUEUED, JobStatus.RUNNING),
+    JobStatus.QUEUED: (JobStatus.RUNNING, JobStatus.UNKNOWN),
+    JobStatus.RUNNING: (JobStatus.QUEUED, JobStatus.UNKNOWN),
+    JobStatus.UNKNOWN: (JobStatus.RUNNING,),
+    JobStatus.COMPLETED: (JobStatus.RUNNING, JobStatus.UNKNOWN),
+    JobStatus.FAILED: (JobStatus.RUNNING, JobStatus.UNKNOWN),
+    JobStatus.CANCELLED: (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.UNKNOWN),
 }
 """The whole lifecycle: from which states each state is reached."""
 
+TOKEN_LIFE = timedelta(days=30)
+"""Longer than any workflow waits for its provider."""
 _TRIES = 20
 
 
@@ -129,8 +134,17 @@ class JobStore:
         return [_job(item) for item in page.items]
 
     def running(self) -> Iterator[Job]:
-        """Walk the running jobs of all organisations, the longest running first."""
+        """Walk the jobs of all organisations that a workflow is at, the longest running first."""
         return map(_job, walk(self._records, layout.RUNNING, index=Index.WORK))
+
+    def handed_over(self, engine: Engine) -> Iterator[Job]:
+        """Walk the jobs of all organisations that are at a provider, in order of submission."""
+        return map(_job, walk(self._records, layout.handed_over(engine), index=Index.BACKEND))
+
+    def token(self, job_id: str) -> str | None:
+        """Read the token by which a job's workflow goes on."""
+        item = self._records.get(layout.token(job_id))
+        return None if item is None else str(item.values["token"])
 
     # --- Changing ---
 
@@ -226,6 +240,54 @@ class JobStore:
             abandons=Abandoned.DIED,
         )
 
+    def keep_token(self, job: Job, token: str) -> None:
+        """Keep the token by which a job's workflow goes on; an older one is worth nothing then."""
+        expires = int((self._clock.now() + TOKEN_LIFE).timestamp())
+        self._records.write(Put(Item(layout.token(job.id), {"token": token}, expires_at=expires)))
+
+    def hand_over(self, job: Job, remote: Remote) -> Job | None:
+        """Note that a running job is about to be handed to its provider; `None` if it runs no more."""
+        return self._move(
+            job,
+            JobStatus.RUNNING,
+            "job.handing_over",
+            f"Handing over to {remote.engine}",
+            changes={"remote": remote, "progress": Progress(percentage=40, step="handing over")},
+            moves=False,
+        )
+
+    def observe(self, job: Job, remote: Remote, charge: Charge | None = None) -> Job | None:
+        """Note what a job's provider says of it; `None` if it runs no more.
+
+        The job is `unknown` for as long as the provider says nothing that we know.
+        """
+        unknown = remote.status is RemoteStatus.UNKNOWN
+        to = JobStatus.UNKNOWN if unknown else JobStatus.RUNNING
+        place = "" if remote.queue_position is None else f", {remote.queue_position} before it"
+        return self._move(
+            job,
+            to,
+            f"job.{remote.status}_remotely" if not unknown else "job.unknown",
+            f"{remote.engine} says {remote.raw_status or 'nothing'}{place}",
+            level=Level.WARNING if unknown else Level.INFO,
+            data={"remote_id": remote.id, "raw_status": remote.raw_status},
+            charge=charge,
+            changes={"remote": remote, "progress": Progress(percentage=50, step=f"{remote.status} remotely")},
+            moves=job.status is not to,
+        )
+
+    def request_cancel(self, job: Job, reason: str, *beside: Write) -> Job | None:
+        """Note that a job's provider is to stop it; `None` if it runs no more."""
+        return self._move(
+            job,
+            job.status,
+            "job.cancelling",
+            reason,
+            changes={"cancel_requested_at": self._clock.now()},
+            moves=False,
+            beside=beside,
+        )
+
     def extend(self, job: Job, more: Money) -> Job | None:
         """Raise a running job's ceiling; `None` if it runs no more.
 
@@ -282,13 +344,20 @@ class JobStore:
             changes={"completed_at": self._clock.now(), "error": error},
         )
 
-    def cancel(self, job: Job, *beside: Write, abandons: Abandoned = Abandoned.STOPPED) -> Job | None:
+    def cancel(
+        self,
+        job: Job,
+        *beside: Write,
+        charge: Charge | None = None,
+        abandons: Abandoned = Abandoned.STOPPED,
+    ) -> Job | None:
         """Move a waiting or running job to cancelled; `beside` is written in the same transaction."""
         return self._move(
             job,
             JobStatus.CANCELLED,
             "job.cancelled",
             "Cancelled by the user",
+            charge=charge,
             changes={"completed_at": self._clock.now()},
             abandons=abandons,
             beside=beside,

@@ -4,7 +4,8 @@ import logging
 from datetime import timedelta
 
 from ketbase.jobs.store import JobStore
-from ketbase.jobs.types import Job, JobError
+from ketbase.jobs.types import Job, JobError, JobStatus, Remote
+from ketbase.ledger.types import Charge
 from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.workflows import ExecutionStatus, Workflows
@@ -16,10 +17,31 @@ MAX_ATTEMPTS = 3
 """A job whose run died this often fails instead of being started again."""
 
 
+class Patience(Model):
+    """How long a job may take, from its start, or since it was last heard of.
+
+    Attributes:
+        grace: jobs started less than this ago are left alone; their start may still be under way.
+        deadline: a job that computes here is stopped after this.
+        remote: a job at a provider is stopped there after this; queues of hardware are long.
+        silence: a job whose provider says nothing about it is stopped there after this, as soon as it answers.
+    """
+
+    grace: timedelta
+    deadline: timedelta
+    remote: timedelta = timedelta(days=14)
+    silence: timedelta = timedelta(days=1)
+
+
 class Sweep(Model):
-    """What a sweep did, by job id."""
+    """What a sweep did, by job id.
+
+    Attributes:
+        withdrawn: jobs whose providers are to stop them.
+    """
 
     resumed: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
     requeued: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
 
@@ -33,9 +55,7 @@ class Sweeper:
         workflows: Workflows,
         doorbell: Doorbell,
         clock: Clock,
-        *,
-        grace: timedelta,
-        deadline: timedelta,
+        patience: Patience,
     ):
         """Wire a sweeper.
 
@@ -44,27 +64,25 @@ class Sweeper:
             workflows: what runs them.
             doorbell: rung after each sweep, in case a ring was lost.
             clock: the time.
-            grace: jobs started less than this ago are left alone; their start may still be under way.
-            deadline: jobs started longer ago than this are stopped.
+            patience: how long jobs may take.
         """
         self._store = store
         self._workflows = workflows
         self._doorbell = doorbell
         self._clock = clock
-        self._grace = grace
-        self._deadline = deadline
+        self._patience = patience
 
     def sweep(self) -> Sweep:
         """Look at every running job once."""
-        done: dict[str, list[str]] = {"resumed": [], "requeued": [], "failed": []}
+        done: dict[str, list[str]] = {"resumed": [], "withdrawn": [], "requeued": [], "failed": []}
         now = self._clock.now()
         for job in self._store.running():
             age = now - (job.started_at or job.updated_at)
-            if age < self._grace:
+            if age < self._patience.grace:
                 # The longest running come first.
                 break
             try:
-                repair = self._repair(job, late=age > self._deadline)
+                repair = self._repair(job, age)
             except Exception:  # noqa: BLE001 (whatever holds up this job must not hold up those behind it)
                 _LOG.exception("job %s could not be repaired; the next sweep tries again", job.id)
                 continue
@@ -73,13 +91,15 @@ class Sweeper:
         self._doorbell.ring("sweep")
         return Sweep(**{name: tuple(ids) for name, ids in done.items()})
 
-    def _repair(self, job: Job, *, late: bool) -> str | None:
-        status = self._workflows.status(job.kind, job.execution)
-        if late:
+    def _repair(self, job: Job, age: timedelta) -> str | None:
+        if job.remote is not None and (repair := self._repair_remote(job, job.remote, age)):
+            return repair
+        if job.remote is None and age > self._patience.deadline:
             self._workflows.stop(job.kind, job.execution, "deadline")
-            minutes = self._deadline.total_seconds() / 60
+            minutes = self._patience.deadline.total_seconds() / 60
             error = JobError(code="JOB_TIMED_OUT", message=f"The job ran longer than {minutes:.0f} minutes.")
             return "failed" if self._store.fail(job, error) else None
+        status = self._workflows.status(job.kind, job.execution)
         if status is ExecutionStatus.RUNNING:
             return None
         if status is None:
@@ -90,3 +110,22 @@ class Sweeper:
             return "requeued" if self._store.requeue(job, f"its run ended as {status}") else None
         error = JobError(code="JOB_DIED", message=f"The job's run died {job.attempt} times; the last one {status}.")
         return "failed" if self._store.fail(job, error) else None
+
+    def _repair_remote(self, job: Job, remote: Remote, age: timedelta) -> str | None:
+        """Let a provider stop a job that takes too long there, and give it up where that does not help either."""
+        silent = job.status is JobStatus.UNKNOWN and self._clock.now() - job.updated_at > self._patience.silence
+        if not silent and age <= self._patience.remote:
+            return None
+        if job.cancel_requested_at is None:
+            reason = f"{remote.engine} will be asked to stop it: it has taken {age.days} days"
+            return "withdrawn" if self._store.request_cancel(job, reason) else None
+        if self._clock.now() - job.cancel_requested_at <= self._patience.silence:
+            return None
+        self._workflows.stop(job.kind, job.execution, "its provider does not answer")
+        error = JobError(
+            code="PROVIDER_SILENT",
+            message=f"{remote.engine} did not say what became of the job, nor whether it stopped. Its price is "
+            "charged, for it may have run.",
+            details={"remote_id": remote.id, "raw_status": remote.raw_status},
+        )
+        return "failed" if self._store.fail(job, error, Charge(amount=remote.price)) else None

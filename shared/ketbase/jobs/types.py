@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ketbase.backends.remote import RemoteStatus
+from ketbase.backends.types import Engine
 from ketbase.errors import InvalidError
 from ketbase.ledger.types import Charge, Reservation
 from ketbase.money import Money
@@ -17,10 +19,14 @@ MAX_CURSOR = 10**12 - 1
 
 
 class JobStatus(StrEnum):
-    """queued → running → completed, failed or cancelled; queued and running jobs can be cancelled."""
+    """queued → running → completed, failed or cancelled; whatever is not over can be cancelled.
+
+    A running job is `unknown` while its provider does not say what became of it.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    UNKNOWN = "unknown"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -28,7 +34,7 @@ class JobStatus(StrEnum):
     @property
     def final(self) -> bool:
         """Whether the job will never change again."""
-        return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
+        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 def parse_statuses(text: str) -> list[JobStatus]:
@@ -108,6 +114,28 @@ class Hold(Model):
         return Charge(amount=self.cost, compute_ms=round(self.seconds * 1_000))
 
 
+class Remote(Model):
+    """A job at the provider that works on it.
+
+    Attributes:
+        id: what the provider calls the job; `None` while nobody knows whether it arrived there.
+        status: where it stands there, in our words; `raw_status` in the provider's.
+        queue_position: how many are served there first, where the provider says.
+        began: whether it was seen running there, or may have run unseen.
+        price: what it asks for the job, once that began.
+    """
+
+    engine: Engine
+    id: str | None = None
+    status: RemoteStatus = RemoteStatus.QUEUED
+    raw_status: str = ""
+    queue_position: int | None = None
+    message: str | None = None
+    began: bool = False
+    price: Money = Money()
+    handed_over_at: Moment
+
+
 class Abandoned(StrEnum):
     """What becomes of the step that is under way when its job moves on, and so what it is charged."""
 
@@ -132,6 +160,8 @@ class Job(Model):
         actual_cost: what was settled when it ended, never above `reserved_cost`; `None` until then.
         resources: what it used, beside money.
         hold: the step that computes now; `None` between steps.
+        remote: where it stands at its provider, once it is handed over.
+        cancel_requested_at: since when its provider is to be asked to stop it.
         attempt: how many times the job was started; it grows when a run of it died.
         events: how many events it has, which is also the cursor of the newest.
     """
@@ -154,6 +184,8 @@ class Job(Model):
     resources: Resources = Resources()
     progress: Progress = Progress()
     hold: Hold | None = None
+    remote: Remote | None = None
+    cancel_requested_at: Moment | None = None
     error: JobError | None = None
     attempt: int = 0
     events: int = 0
@@ -302,7 +334,8 @@ class Cancellation(Model):
     """The answer to a cancelled job.
 
     Attributes:
-        cost_incurred: what it used before; the rest of its reservation is free again.
+        status: `cancelled`; or `running`, where its provider has to be asked first, which happens within a minute.
+        cost_incurred: what it used before; once it is over, the rest of its reservation is free again.
     """
 
     job_id: str

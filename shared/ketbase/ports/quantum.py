@@ -114,6 +114,13 @@ class QuantumProvider(Protocol):
             ExecutionError: the provider refused it, and will again.
         """
 
+    def find(self, backend: BackendInfo, tag: str) -> str | None:
+        """Find a job by the tag that it was handed in with; `None` if the provider has none.
+
+        Raises:
+            UnavailableError: the provider does not answer.
+        """
+
     def states(self, engine: Engine, remote_ids: Sequence[str]) -> Mapping[str, RemoteState]:
         """Ask a provider where jobs stand; one that it does not know is left out.
 

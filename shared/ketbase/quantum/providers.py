@@ -90,6 +90,10 @@ class QuantumProviders:
         found = remote.find(backend, tag) if again else None
         return found or remote.submit(_work(compiled, backend, experiment, shots, seed, noise), tag)
 
+    def find(self, backend: BackendInfo, tag: str) -> str | None:
+        """Find a job by its tag; see the port."""
+        return self._remote(backend.engine).find(backend, tag)
+
     def states(self, engine: types.Engine, remote_ids: Sequence[str]) -> Mapping[str, RemoteState]:
         """Ask where jobs stand; see the port."""
         return self._remote(engine).states(remote_ids)

@@ -1,5 +1,6 @@
 """What a run is asked, and what it answers."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -14,7 +15,7 @@ from ketbase.backends.experiments import (
 )
 from ketbase.backends.types import Calibration
 from ketbase.circuits.types import CircuitDefinition
-from ketbase.jobs.types import JobReference, Priority
+from ketbase.jobs.types import JobReference, Priority, Remote
 from ketbase.money import Money
 from ketbase.types import Model, Moment
 
@@ -72,10 +73,45 @@ class RunCircuit(RunOptions):
 
 
 class RunConfig(RunOptions):
-    """What the job keeps: the same, with the backend that was chosen and the seed that was drawn."""
+    """What the job keeps: the same, with the backend that was chosen and the seed that was drawn.
+
+    Attributes:
+        circuits: how many are executed in all.
+    """
 
     backend: str
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
+    circuits: int = 1
+
+
+class Lane(StrEnum):
+    """Where a compiled circuit is executed."""
+
+    FUNCTION = "function"
+    """In a function: minutes, and a few gigabytes."""
+    REMOTE = "remote"
+    """At a provider."""
+
+
+class Routed(JobReference):
+    """What the step that compiles answers."""
+
+    lane: Lane
+
+
+class HandedOver(JobReference):
+    """What the workflow gives the step that hands a job over.
+
+    Attributes:
+        token: by which the workflow goes on.
+    """
+
+    token: str
+
+    @property
+    def reference(self) -> JobReference:
+        """The job alone."""
+        return JobReference(organization_id=self.organization_id, job_id=self.job_id)
 
 
 class CompiledView(Model):
@@ -96,6 +132,7 @@ class Provenance(Model):
         method: how it was simulated.
         execution_seconds: wall time of the execution alone.
         started_at: when the execution began; `ended_at` when it ended.
+        remote: the job at its provider, if one ran it; what that answered is kept with the job as `provider.json`.
     """
 
     circuit_id: str
@@ -110,6 +147,7 @@ class Provenance(Model):
     execution_seconds: float
     started_at: Moment
     ended_at: Moment
+    remote: Remote | None = None
 
 
 class RunResult(Model):

@@ -17,9 +17,14 @@ class Settings(BaseSettings):
     Attributes:
         data: the folder of the embedded adapters.
         endpoint_url: where the AWS services are, if not at AWS.
+        ionq_api_key: of IonQ's cloud; its backends are there where it is set.
+        ibm_token: of IBM Quantum's platform; the same.
+        braket_regions: of AWS, with commas between, whose Braket devices are used; the same.
         max_running_jobs: the most jobs of all organisations that run at one moment.
         max_concurrent_jobs: the most jobs of one organisation that run at one moment.
         job_deadline_s: a job that runs longer than this is stopped by the sweeper.
+        remote_deadline_days: a job that is at a provider for longer than this is stopped there.
+        provider_silence_h: so is one of which the provider says nothing for longer than this.
         sweep_grace_s: how long a started job may show no sign of life before the sweeper looks at it.
         max_memory_mb: what one simulation may use.
         memory_mb: what this function has, as Lambda says; its seconds are priced by it.
@@ -77,9 +82,15 @@ class Settings(BaseSettings):
     cos_instance_id: str = ""
     cos_token_url: str = "https://iam.cloud.ibm.com/identity/token"  # noqa: S105
 
+    ionq_api_key: SecretStr = SecretStr("")
+    ibm_token: SecretStr = SecretStr("")
+    braket_regions: str = ""
+
     max_running_jobs: int = 100
     max_concurrent_jobs: int = 10
     job_deadline_s: int = 3_600
+    remote_deadline_days: float = 14
+    provider_silence_h: float = 24
     sweep_grace_s: int = 60
     max_memory_mb: int = 8_192
 

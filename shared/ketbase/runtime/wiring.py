@@ -49,7 +49,10 @@ if TYPE_CHECKING:
     from ketbase.auth.signing_keys import SigningKeys
     from ketbase.auth.throttle import Throttle
     from ketbase.auth.tokens import AccessTokens
+    from ketbase.backends.calibrations import CalibrationHistory
+    from ketbase.backends.discovered import Discoveries
     from ketbase.backends.service import Backends
+    from ketbase.backends.types import Engine as EngineName
     from ketbase.circuits.service import Circuits
     from ketbase.costs.alerts import Alerts
     from ketbase.costs.budgets import Budgets
@@ -76,8 +79,14 @@ if TYPE_CHECKING:
     from ketbase.ports.records import Records
     from ketbase.ports.webhooks import Webhooks
     from ketbase.ports.workflows import Workflows
+    from ketbase.providers.breaker import Breakers
+    from ketbase.providers.poller import Poller
+    from ketbase.providers.refresher import Refresher
     from ketbase.quantum.engines import Engine
-    from ketbase.run.pipeline import ComputeSteps, FinalSteps
+    from ketbase.run.compute import ComputeSteps
+    from ketbase.run.ending import FinalSteps
+    from ketbase.run.files import JobFiles
+    from ketbase.run.handover import HandoverSteps
     from ketbase.run.service import Runs
     from ketbase.vault import Vault
 
@@ -521,16 +530,16 @@ def dispatcher() -> Dispatcher:
 @functools.cache
 def sweeper() -> Sweeper:
     """What repairs jobs whose run died."""
-    from ketbase.jobs.sweeper import Sweeper
+    from ketbase.jobs.sweeper import Patience, Sweeper
 
-    return Sweeper(
-        job_store(),
-        workflows(),
-        doorbell(),
-        clock(),
-        grace=timedelta(seconds=settings().sweep_grace_s),
-        deadline=timedelta(seconds=settings().job_deadline_s),
+    chosen = settings()
+    patience = Patience(
+        grace=timedelta(seconds=chosen.sweep_grace_s),
+        deadline=timedelta(seconds=chosen.job_deadline_s),
+        remote=timedelta(days=chosen.remote_deadline_days),
+        silence=timedelta(hours=chosen.provider_silence_h),
     )
+    return Sweeper(job_store(), workflows(), doorbell(), clock(), patience)
 
 
 @functools.cache
@@ -544,12 +553,26 @@ def deliverer() -> Deliverer:
     return Deliverer(records(), mail(), webhooks(), opened, clock(), patience=timedelta(seconds=40))
 
 
+def engines() -> frozenset[EngineName]:
+    """The engines that are set up here."""
+    chosen = settings()
+    set_up: dict[EngineName, bool] = {
+        "aer": True,
+        "qsim": True,
+        "lightning": True,
+        "ionq": bool(chosen.ionq_api_key.get_secret_value()),
+        "ibm": bool(chosen.ibm_token.get_secret_value()),
+        "braket": bool(chosen.braket_regions),
+    }
+    return frozenset(name for name, is_set_up in set_up.items() if is_set_up)
+
+
 @functools.cache
 def backends() -> Backends:
     """The backends."""
     from ketbase.backends.service import Backends
 
-    return Backends(records(), job_store(), quotes(), clock())
+    return Backends(records(), job_store(), quotes(), clock(), discoveries(), engines())
 
 
 @functools.cache
@@ -565,21 +588,81 @@ def compute_steps() -> ComputeSteps:
     """The steps of a run that need the quantum room."""
     from ketbase.costs.meter import Meter
     from ketbase.run.ceiling import Ceiling
-    from ketbase.run.pipeline import ComputeSteps
+    from ketbase.run.compute import ComputeSteps
 
     meter = Meter(prices(), settings().memory_mb or settings().compute_memory_mb)
     ceiling = Ceiling(job_store(), meter, clock())
-    return ComputeSteps(job_store(), blobs(), provider(), backends(), prices(), meter, ceiling)
+    return ComputeSteps(job_store(), job_files(), provider(), backends(), prices(), meter, ceiling)
+
+
+@functools.cache
+def job_files() -> JobFiles:
+    """What runs keep in blobs."""
+    from ketbase.run.files import JobFiles
+
+    return JobFiles(blobs())
+
+
+@functools.cache
+def breakers() -> Breakers:
+    """The circuit breakers of the providers."""
+    from ketbase.providers.breaker import Breakers
+
+    return Breakers(records())
+
+
+@functools.cache
+def handover_steps() -> HandoverSteps:
+    """The steps of a run at a provider."""
+    from ketbase.costs.meter import Meter
+    from ketbase.run.handover import HandoverSteps
+
+    meter = Meter(prices(), settings().memory_mb or settings().compute_memory_mb)
+    return HandoverSteps(
+        job_store(), job_files(), provider(), backends(), breakers(), prices(), meter, doorbell(), clock()
+    )
+
+
+@functools.cache
+def poller() -> Poller:
+    """What asks providers for their open jobs."""
+    from ketbase.providers.poller import Poller
+
+    return Poller(job_store(), records(), provider(), breakers(), workflows(), clock())
+
+
+@functools.cache
+def discoveries() -> Discoveries:
+    """The backends that providers told us of."""
+    from ketbase.backends.discovered import Discoveries
+
+    return Discoveries(records(), clock())
+
+
+@functools.cache
+def calibrations() -> CalibrationHistory:
+    """The calibrations that backends had."""
+    from ketbase.backends.calibrations import CalibrationHistory
+
+    return CalibrationHistory(records(), blobs(), clock())
+
+
+@functools.cache
+def refresher() -> Refresher:
+    """What asks providers for their backends."""
+    from ketbase.providers.refresher import Refresher
+
+    return Refresher(provider(), breakers(), discoveries(), calibrations())
 
 
 @functools.cache
 def final_steps() -> FinalSteps:
     """The steps that end a run."""
     from ketbase.costs.meter import Meter
-    from ketbase.run.pipeline import FinalSteps
+    from ketbase.run.ending import FinalSteps
 
     meter = Meter(prices(), settings().memory_mb or settings().control_memory_mb)
-    return FinalSteps(job_store(), blobs(), backends(), doorbell(), meter)
+    return FinalSteps(job_store(), job_files(), backends(), doorbell(), meter)
 
 
 @functools.cache

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ketbase.backends.service import Backends
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit, Gate
@@ -15,7 +14,7 @@ from ketbase.costs.prices import Prices
 from ketbase.costs.quotes import Quotes
 from ketbase.errors import NotFoundError
 from ketbase.money import Money
-from tests.fakes import BOB, DictBlobs, FakeLanguage
+from tests.fakes import BOB, DictBlobs, FakeLanguage, backends_of
 from tests.unit.costs.office import Office
 
 
@@ -32,7 +31,7 @@ def circuits(office: Office) -> Circuits:
 @pytest.fixture
 def comparison(office: Office, circuits: Circuits) -> Comparison:
     quotes = Quotes(Prices.load(), compute_memory_mb=3_008, control_memory_mb=512)
-    return Comparison(circuits, Backends(office.records, office.store, quotes, office.clock), quotes, office.ledger)
+    return Comparison(circuits, backends_of(office.records, office.store, quotes, office.clock), quotes, office.ledger)
 
 
 def request(**body: object) -> EstimateRequest:

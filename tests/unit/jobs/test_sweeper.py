@@ -5,7 +5,7 @@ import pytest
 from ketbase.accounts.store import AccountStore
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.jobs.dispatcher import Dispatcher
-from ketbase.jobs.sweeper import MAX_ATTEMPTS, Sweeper
+from ketbase.jobs.sweeper import MAX_ATTEMPTS, Patience, Sweeper
 from ketbase.jobs.types import JobStatus
 from ketbase.ports.workflows import ExecutionStatus
 from tests.fakes import FakeDoorbell, FakeWorkflows, TurnedClock, books, job_store, new_job
@@ -32,8 +32,7 @@ class Scene:
             self.workflows,
             self.doorbell,
             self.clock,
-            grace=timedelta(seconds=60),
-            deadline=timedelta(hours=1),
+            Patience(grace=timedelta(seconds=60), deadline=timedelta(hours=1)),
         ).sweep
 
     def submit(self):

@@ -13,7 +13,6 @@ from ketbase.accounts.types import OrganizationSettings
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.audit.layout import partition
 from ketbase.backends.catalog import backends
-from ketbase.backends.service import Backends
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit
@@ -32,8 +31,11 @@ from ketbase.jobs.service import Jobs
 from ketbase.jobs.types import JobStatus
 from ketbase.money import Money
 from ketbase.paging import PageRequest
-from ketbase.run.ceiling import ENDED_BY_ALARM, Ceiling
-from ketbase.run.pipeline import ComputeSteps, FinalSteps, JobOverError, StepFailedError
+from ketbase.run.ceiling import ENDED_BY_ALARM, Ceiling, JobOverError
+from ketbase.run.compute import ComputeSteps
+from ketbase.run.ending import FinalSteps
+from ketbase.run.failures import StepFailedError
+from ketbase.run.files import JobFiles
 from ketbase.run.service import Runs, check_allowed, check_fits
 from ketbase.run.types import RunCircuit, StepFailure
 from tests.fakes import (
@@ -45,6 +47,7 @@ from tests.fakes import (
     FakeProvider,
     FakeWorkflows,
     TurnedClock,
+    backends_of,
     books,
     job_store,
 )
@@ -73,7 +76,7 @@ class Scene:
         self.meter = meter = Meter(prices, 1_024)
         self.ledger = books(records, self.clock)
         quotes = Quotes(prices, compute_memory_mb=1_024, control_memory_mb=512)
-        self.backends = Backends(records, self.store, quotes, self.clock)
+        self.backends = backends_of(records, self.store, quotes, self.clock)
         self.accounts = AccountStore(records)
         self.records = records
         self.runs = Runs(
@@ -88,8 +91,9 @@ class Scene:
         )
         self.jobs = Jobs(self.store, self.blobs, self.workflows, self.doorbell, self.clock)
         ceiling = Ceiling(self.store, meter, self.clock, self.alarm)
-        self.compute = ComputeSteps(self.store, self.blobs, self.provider, self.backends, prices, meter, ceiling)
-        self.final = FinalSteps(self.store, self.blobs, self.backends, self.doorbell, meter)
+        files = JobFiles(self.blobs)
+        self.compute = ComputeSteps(self.store, files, self.provider, self.backends, prices, meter, ceiling)
+        self.final = FinalSteps(self.store, files, self.backends, self.doorbell, meter)
 
     @contextmanager
     def alarm(self, seconds):

@@ -1,0 +1,131 @@
+"""The steps of a run that compute here; each may be repeated, and each stops where the job runs no more."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ketbase.backends.service import Backends
+from ketbase.backends.types import CompiledCircuit
+from ketbase.costs.meter import Meter
+from ketbase.costs.prices import Prices
+from ketbase.costs.quotes import COMPILE_S, EXECUTE_S
+from ketbase.jobs.store import JobStore
+from ketbase.jobs.types import Job, JobReference, Progress
+from ketbase.money import Money
+from ketbase.ports.quantum import QuantumProvider
+from ketbase.run.ceiling import Ceiling, CeilingReachedError, ceiling_reached
+from ketbase.run.failures import StepFailedError, refusals
+from ketbase.run.files import JobFiles
+from ketbase.run.running import running
+from ketbase.run.types import Lane, RunConfig
+
+EXECUTED = "executed"
+
+
+class ComputeSteps:
+    """Compile and execute."""
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        files: JobFiles,
+        provider: QuantumProvider,
+        backends: Backends,
+        prices: Prices,
+        meter: Meter,
+        ceiling: Ceiling,
+    ):
+        self._jobs = jobs
+        self._files = files
+        self._provider = provider
+        self._backends = backends
+        self._prices = prices
+        self._meter = meter
+        self._ceiling = ceiling
+
+    def compile(self, reference: JobReference) -> Lane:
+        """Bind and compile the job's circuit, keep the compiled form, and say where it is to be executed.
+
+        A job that was handed over to its provider keeps the form that it has: its result will be read by that.
+
+        Raises:
+            JobOverError: the job runs no more.
+            StepFailedError: the circuit cannot run on this backend.
+            UnavailableError: the provider does not say what the backend is like now.
+        """
+        job, used = running(self._jobs, reference), self._meter.start()
+        if job.remote is not None:
+            return Lane.REMOTE
+        config = RunConfig.model_validate(job.config)
+        circuit = self._files.circuit(reference)
+        later = self._price(config, config.circuits) + self._meter.per_step * 2
+        with self._held(job, "compiling", COMPILE_S, later):
+            compiled = self._provider.compile(
+                circuit.definition,
+                backend=self._backends.info(config.backend),
+                experiment=config.experiment,
+                seed=config.seed,
+                optimization_level=config.optimization_level,
+            )
+        self._files.keep(reference, "compiled.json", compiled)
+        two_qubit = sum(n for gate, n in compiled.gate_counts.items() if gate in ("cz", "ecr", "cx"))
+        self._jobs.report(
+            job,
+            "run.compiled",
+            f"Compiled for {config.backend}: depth {compiled.depth}, {two_qubit} two-qubit gates, "
+            f"{len(compiled.physical_qubits)} qubits in use",
+            Progress(percentage=30, step="compiled"),
+            used.charge(),
+            physical_qubits=list(compiled.physical_qubits),
+        )
+        return Lane.REMOTE if self._backends.info(config.backend).is_remote else Lane.FUNCTION
+
+    def execute(self, reference: JobReference) -> None:
+        """Execute the compiled circuits, and keep the outcome.
+
+        Raises:
+            JobOverError: the job runs no more.
+            StepFailedError: the simulator refused a circuit.
+        """
+        job, used = running(self._jobs, reference), self._meter.start()
+        config = RunConfig.model_validate(job.config)
+        compiled = self._files.compiled(reference)
+        circuits = len(compiled.variants)
+        price = self._price(config, circuits)
+        with self._held(job, "executing", EXECUTE_S, price + self._meter.per_step):
+            outcome = self._provider.execute(
+                compiled,
+                backend=self._backends.info(config.backend),
+                experiment=config.experiment,
+                shots=config.shots,
+                seed=config.seed,
+                noise=config.noise,
+            )
+        self._files.keep(reference, "outcome.json", outcome)
+        self._jobs.report(
+            job,
+            "run.executed",
+            f"{_circuits(compiled)}{outcome.shots} shots in {outcome.seconds:.3f} s ({outcome.method})",
+            Progress(percentage=90, step=EXECUTED),
+            used.charge(circuits=circuits, shots=circuits * outcome.shots, provider=price),
+            method=outcome.method,
+            seconds=outcome.seconds,
+        )
+
+    @contextmanager
+    def _held(self, job: Job, step: str, longest_s: float, later: Money) -> Iterator[None]:
+        """Hold a block to the job's ceiling, and turn what it refuses into the step's failure."""
+        try:
+            with refusals(), self._ceiling.over(job, step, longest_s=longest_s, later=later):
+                yield
+        except CeilingReachedError as problem:
+            raise StepFailedError.of(ceiling_reached(job)) from problem
+
+    def _price(self, config: RunConfig, circuits: int) -> Money:
+        """Say what the provider asks; nothing is known of one that the user let in without a price."""
+        backend = self._backends.info(config.backend)
+        return self._prices.backend(backend, circuits, circuits * config.shots) or Money()
+
+
+def _circuits(compiled: CompiledCircuit) -> str:
+    number = len(compiled.variants)
+    return "" if number == 1 else f"{number} circuits, each "

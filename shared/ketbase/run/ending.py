@@ -1,0 +1,96 @@
+"""The steps that end a run: write its result, or fail it."""
+
+from ketbase.backends.service import Backends
+from ketbase.costs.meter import Meter
+from ketbase.jobs.store import JobStore
+from ketbase.jobs.types import Abandoned, Job, JobReference
+from ketbase.ports.doorbell import Doorbell
+from ketbase.run.ceiling import JobOverError, ceiling_reached
+from ketbase.run.failures import ended_at_ceiling, error_of
+from ketbase.run.files import JobFiles
+from ketbase.run.running import running
+from ketbase.run.types import CompiledView, Provenance, RunConfig, RunResult, StepFailure
+
+
+class FinalSteps:
+    """Collect and fail."""
+
+    def __init__(self, jobs: JobStore, files: JobFiles, backends: Backends, doorbell: Doorbell, meter: Meter):
+        self._jobs = jobs
+        self._files = files
+        self._backends = backends
+        self._doorbell = doorbell
+        self._meter = meter
+
+    def collect(self, reference: JobReference) -> None:
+        """Write the result with its provenance, then complete the job.
+
+        Raises:
+            JobOverError: the job runs no more.
+        """
+        job, used = running(self._jobs, reference), self._meter.start()
+        result = self._result(job)
+        self._files.keep(reference, "result.json", result)
+        completed = self._jobs.complete(job, _completed(result), {"shots": result.shots}, used.charge())
+        if completed is None:
+            raise JobOverError(job.id)
+        self._backends.count(completed, circuits=result.circuits, seconds=result.provenance.execution_seconds)
+        self._doorbell.ring(f"{job.id} completed")
+
+    def fail(self, reference: JobReference, failure: StepFailure) -> None:
+        """Fail the job with what the failed step said, unless it is over already."""
+        job = self._jobs.get(reference.organization_id, reference.job_id)
+        if job is None or job.status.final:
+            return
+        at_ceiling = ended_at_ceiling(failure)
+        failed = self._jobs.fail(
+            job,
+            ceiling_reached(job) if at_ceiling else error_of(failure),
+            self._meter.charge(0.0),
+            Abandoned.WHOLE if at_ceiling else Abandoned.STOPPED,
+        )
+        if failed is not None:
+            self._backends.count(failed, circuits=0, seconds=0.0)
+            self._doorbell.ring(f"{job.id} failed")
+
+    def _result(self, job: Job) -> RunResult:
+        reference, config = job.reference, RunConfig.model_validate(job.config)
+        circuit = self._files.circuit(reference)
+        compiled = self._files.compiled(reference)
+        outcome = self._files.outcome(reference)
+        counted = () if config.observables else tuple(map(_by_frequency, outcome.counts))
+        provenance = Provenance(
+            circuit_id=circuit.circuit_id,
+            circuit=circuit.definition,
+            source_qasm=circuit.source_qasm,
+            compiled=CompiledView(**compiled.model_dump(include=set(CompiledView.model_fields))),
+            backend=compiled.backend,
+            calibration=self._backends.info(compiled.backend).calibration,
+            options=config,
+            method=outcome.method,
+            sdk={**compiled.sdk, **outcome.sdk},
+            execution_seconds=outcome.seconds,
+            started_at=outcome.started_at,
+            ended_at=outcome.ended_at,
+            remote=job.remote,
+        )
+        return RunResult(
+            job_id=job.id,
+            counts=counted[0] if counted else {},
+            sweep=counted if config.sweep else (),
+            expectation_values=outcome.expectations,
+            shots=outcome.shots,
+            circuits=len(compiled.variants),
+            registers=compiled.registers,
+            provenance=provenance,
+        )
+
+
+def _completed(result: RunResult) -> str:
+    if result.expectation_values:
+        return f"Completed: {len(result.expectation_values)} expectation values from {result.circuits} circuits"
+    return f"Completed: {result.shots} shots, {len(result.counts)} distinct outcomes"
+
+
+def _by_frequency(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
