@@ -12,6 +12,11 @@ MAX_TERMS = 1_000
 """Of one observable."""
 MAX_CIRCUITS = 1_000
 """Of one run: parameter sets times bases to measure times noise scales, and two that calibrate readout."""
+MAX_OUTCOMES = 1_000_000
+"""Different bitstrings that the circuits of one run may give together, where their counts are kept: what one circuit
+may give. It makes 190 MB of 20 bits each, measured in the step that collects."""
+MAX_ESTIMATED_OUTCOMES = 4_000_000
+"""The same, where only the expectation values are kept that they give."""
 
 type PauliString = Annotated[str, StringConstraints(pattern=r"^[IXYZ]+$", max_length=1_000)]
 type Extrapolation = Literal["linear", "quadratic", "exponential"]
@@ -123,6 +128,7 @@ class ExpectationValue(Model):
         raw: as measured.
         mitigated: with what was asked for against errors, if anything was.
         scaled: for zero-noise extrapolation, the value at each scale, after readout mitigation where that is on.
+        note: what was done otherwise than asked, and why.
     """
 
     observable: int
@@ -131,3 +137,4 @@ class ExpectationValue(Model):
     raw: Estimate
     mitigated: Estimate | None = None
     scaled: dict[int, Estimate] | None = None
+    note: str | None = None

@@ -13,6 +13,8 @@ type Engine = Literal["aer", "cuquantum", "qsim", "lightning", "ionq", "ibm", "b
 
 REMOTE: frozenset[Engine] = frozenset({"ionq", "ibm", "braket"})
 """The engines that work elsewhere: a job is handed in there, and asked for until it is done."""
+ESTIMATING: frozenset[Engine] = frozenset({"ibm"})
+"""The engines that estimate observables themselves: they are given the circuit, and choose what to measure."""
 
 
 class Capabilities(Model):
@@ -68,6 +70,11 @@ class BackendInfo(Model):
         """Whether it works elsewhere."""
         return self.engine in REMOTE
 
+    @property
+    def estimates(self) -> bool:
+        """Whether it estimates observables itself."""
+        return self.engine in ESTIMATING
+
 
 class CompiledCircuit(Model):
     """A circuit in a backend's own gates, on that backend's qubits, once for all that it is executed for.
@@ -105,7 +112,7 @@ class Outcome(Model):
 
     Attributes:
         counts: for each of the compiled variants, shots per bitstring; classical bit 0 is rightmost, registers are
-            joined without a space. Empty where the provider estimated the observables itself.
+            joined without a space. Empty where observables were estimated.
         shots: of each circuit.
         expectations: of the observables, if any were asked for.
         method: the simulation method, such as `stabilizer` or `density_matrix`, or what the provider calls it.
