@@ -1,17 +1,18 @@
 """Stand-ins that behave: a clock one can turn, and ports that remember what was asked of them."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from ketbase.accounts.types import Caller
 from ketbase.backends.discovered import Discoveries
+from ketbase.backends.remote import RemoteOutcome, RemoteState, RemoteStatus
 from ketbase.backends.service import Backends
-from ketbase.backends.types import CompiledCircuit, Engine, Outcome
+from ketbase.backends.types import BackendInfo, CompiledCircuit, Engine, Outcome
 from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.costs.quotes import Quotes
-from ketbase.errors import InvalidCircuitError, KetbaseError
+from ketbase.errors import ExecutionError, InvalidCircuitError, KetbaseError, UnavailableError
 from ketbase.ids import new_id
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobStatus, Priority
@@ -247,3 +248,58 @@ def new_job(clock, organization="org_a", priority=Priority.NORMAL, backend="aer"
         updated_at=now,
         **{"user_id": "user", "month": f"{now:%Y-%m}", **fields},
     )
+
+
+class FakeRemoteProvider(FakeProvider):
+    """A provider that works elsewhere: it keeps what was handed in, and answers, loses answers or is away as told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: dict[str, list[str]] = {}
+        self.states_there: dict[str, RemoteState] = {}
+        self.faults: list[str] = []
+        self.shots: dict[str, int] = {}
+        self.stopped: list[str] = []
+
+    def _meet(self, *faults: str) -> str:
+        """Meet the next fault, if it is one that this call knows."""
+        fault = self.faults.pop(0) if self.faults and self.faults[0] in faults else ""
+        if fault == "away":
+            raise UnavailableError("PROVIDER_UNAVAILABLE", "nobody answers", engine="ionq")
+        if fault == "refused":
+            raise ExecutionError("PROVIDER_REFUSED", "no such gate")
+        return fault
+
+    def submit(self, compiled: CompiledCircuit, *, shots: int, tag: str, again: bool, **asked: Any) -> str:
+        fault = self._meet("away", "refused", "lost")
+        if again and tag in self.tags:
+            return self.tags[tag][0]
+        remote_id = f"remote-{len(self.states_there) + 1}"
+        self.tags.setdefault(tag, []).append(remote_id)
+        self.states_there[remote_id] = RemoteState(status=RemoteStatus.QUEUED, raw="ready")
+        self.shots[remote_id] = shots
+        if fault == "lost":
+            raise UnavailableError("PROVIDER_UNAVAILABLE", "the connection broke", engine="ionq")
+        return remote_id
+
+    def find(self, backend: BackendInfo, tag: str) -> str | None:
+        self._meet("away")
+        return self.tags[tag][0] if tag in self.tags else None
+
+    def states(self, engine: str, remote_ids: Sequence[str]) -> dict[str, RemoteState]:
+        self._meet("away")
+        return {each: self.states_there[each] for each in remote_ids if each in self.states_there}
+
+    def fetch(self, remote_id: str, compiled: CompiledCircuit, **asked: Any) -> RemoteOutcome:
+        self._meet("away")
+        outcome = self.execute(compiled, shots=self.shots[remote_id])
+        return RemoteOutcome(outcome=outcome, raw={"id": remote_id})
+
+    def cancel(self, engine: str, remote_id: str) -> None:
+        self._meet("away")
+        self.stopped.append(remote_id)
+        if not self.states_there[remote_id].status.final:
+            self.become(remote_id, RemoteStatus.CANCELLED)
+
+    def become(self, remote_id: str, status: RemoteStatus, raw: str | None = None) -> None:
+        self.states_there[remote_id] = RemoteState(status=status, raw=raw or status)
