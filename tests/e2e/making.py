@@ -5,10 +5,14 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from ketbase.backends.calibrations import id_of
+from ketbase.backends.remote import Properties
+from ketbase.runtime import wiring
 from tests.e2e.installation import Installation, Member, Route
 
 BELL = {"n_qubits": 2, "gates": [{"type": "H", "targets": [0]}, {"type": "CNOT", "targets": [0, 1]}]}
@@ -54,8 +58,16 @@ def session(_owner: Member, caller: Member) -> str:
     return json.loads(base64.urlsafe_b64decode(claims + "=="))["sid"]
 
 
+def calibration(owner: Member, _caller: Member) -> str:
+    aer = wiring.backends().info("aer")
+    taken_at = datetime(2026, 1, 1, tzinfo=UTC)
+    wiring.calibrations().keep(aer, Properties(backend="aer", taken_at=taken_at, qubits=()))
+    return id_of(taken_at)
+
+
 MAKERS: dict[str, Maker] = {
     "backend_id": Maker(lambda _owner, _caller: "aer", tenants=False),
+    "calibration_id": Maker(calibration, tenants=False),
     "circuit_id": Maker(circuit),
     "invitation_id": Maker(invitation),
     "job_id": Maker(job),

@@ -12,8 +12,8 @@ from unittest.mock import patch
 from ketbase.accounts.types import Caller
 
 API_KEY = "qsk_dev_000000000000000000000001"
-NEEDED_STEPS = {1: 3, 2: None, 3: 0, 4: 1, 5: 2, 6: 0}
-"""How many steps of its run each job has behind it; job 2 still waits."""
+NEEDED_STEPS = {1: 3, 2: None, 3: 0, 4: 1, 5: 2, 6: 0, 7: 1, 8: 1}
+"""How many steps of its run each job has behind it; job 2 still waits, and jobs 7 and 8 are at a provider."""
 EMAIL, PASSWORD = "owner@example.com", "correct horse battery"
 RESET_TOKEN = "reset-token-of-the-seed"
 OTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -66,7 +66,27 @@ def main() -> None:
                 wiring.final_steps().collect,
             )[:steps]:
                 step(started.reference)
+        hand_over(caller)
         sign_in()
+
+
+def hand_over(caller: Caller) -> None:
+    """Let job 7 be at a provider, job 8 be fetched from there, and a calibration be known."""
+    from ketbase.backends.remote import RemoteStatus
+    from ketbase.jobs.types import Progress, Remote
+    from ketbase.runtime import wiring
+
+    fez = wiring.backends().info("fake_fez")
+    properties = wiring.provider().properties(fez)
+    wiring.calibrations().keep(fez, properties)
+    store = wiring.job_store()
+    for number, status in ((7, RemoteStatus.QUEUED), (8, RemoteStatus.COMPLETED)):
+        job = store.get(caller.organization_id, f"job_{number:026d}")
+        remote = Remote(engine="ibm", handed_over_at=wiring.clock().now())
+        job = store.hand_over(job, remote)
+        job = store.observe(job, remote.model_copy(update={"id": f"remote-{number}", "status": status}))
+        if status.final:
+            store.report(job, "run.fetched", "fetched", Progress(percentage=90, step="executed"))
 
 
 def sign_in() -> None:

@@ -48,6 +48,8 @@ ROUTES: dict[str, tuple[int, Check]] = {
     "auth/enrol_mfa": (201, lambda data: "</svg>" in data["qr_svg"]),
     "auth/list_sessions": (200, lambda data: [each["current"] for each in data] == [True]),
     "backends/list": (200, lambda data: {"aer", "fake_fez"} <= {backend["id"] for backend in data}),
+    "backends/calibration": (200, lambda data: len(data["qubits"]) == 156),
+    "backends/calibrations": (200, lambda data: [each["backend"] for each in data] == ["fake_fez"]),
     "backends/status": (200, lambda data: "fake_fez" in json.dumps(data)),
     "circuits/create": (201, lambda data: data["n_qubits"] == 2),
     "circuits/get": (200, lambda data: data["id"] == CIRCUIT),
@@ -94,8 +96,13 @@ STEPS: dict[str, Check] = {
     "ops/reconcile": lambda answer: (answer["organizations"], answer["count"]) == (1, 0),
     "ops/sweep": lambda answer: "errorMessage" not in answer,
     "run/collect": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(5)},
-    "run/compile": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(3)},
+    "providers/poll": lambda answer: (answer["engine"], answer["open"]) == ("ionq", 0),
+    "providers/refresh": lambda answer: answer["backends"] > 20 and answer["failed"] == [],
+    "run/compile": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(3), "lane": "function"},
     "run/execute": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(4)},
+    "run/fetch": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(8)},
+    "run/submit": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(7)},
+    "run/withdraw": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(4)},
     "run/fail": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(6)},
 }
 # Answers without an envelope.

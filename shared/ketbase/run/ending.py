@@ -1,6 +1,10 @@
 """The steps that end a run: write its result, or fail it."""
 
+from datetime import datetime
+
+from ketbase.backends.calibrations import CalibrationHistory, id_of
 from ketbase.backends.service import Backends
+from ketbase.backends.types import Calibration
 from ketbase.costs.meter import Meter
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Abandoned, Job, JobReference
@@ -15,10 +19,19 @@ from ketbase.run.types import CompiledView, Provenance, RunConfig, RunResult, St
 class FinalSteps:
     """Collect and fail."""
 
-    def __init__(self, jobs: JobStore, files: JobFiles, backends: Backends, doorbell: Doorbell, meter: Meter):
+    def __init__(
+        self,
+        jobs: JobStore,
+        files: JobFiles,
+        backends: Backends,
+        calibrations: CalibrationHistory,
+        doorbell: Doorbell,
+        meter: Meter,
+    ):
         self._jobs = jobs
         self._files = files
         self._backends = backends
+        self._calibrations = calibrations
         self._doorbell = doorbell
         self._meter = meter
 
@@ -59,13 +72,15 @@ class FinalSteps:
         compiled = self._files.compiled(reference)
         outcome = self._files.outcome(reference)
         counted = () if config.observables else tuple(map(_by_frequency, outcome.counts))
+        calibration, calibration_id = self._calibration(compiled.backend, outcome.started_at)
         provenance = Provenance(
             circuit_id=circuit.circuit_id,
             circuit=circuit.definition,
             source_qasm=circuit.source_qasm,
             compiled=CompiledView(**compiled.model_dump(include=set(CompiledView.model_fields))),
             backend=compiled.backend,
-            calibration=self._backends.info(compiled.backend).calibration,
+            calibration=calibration,
+            calibration_id=calibration_id,
             options=config,
             method=outcome.method,
             sdk={**compiled.sdk, **outcome.sdk},
@@ -84,6 +99,15 @@ class FinalSteps:
             registers=compiled.registers,
             provenance=provenance,
         )
+
+    def _calibration(self, backend_id: str, moment: datetime) -> tuple[Calibration | None, str | None]:
+        """Find the calibration in force at a moment: a snapshot's is always the same, a machine's changes."""
+        info = self._backends.info(backend_id)
+        if not info.is_remote:
+            known = info.calibration
+            return known, None if known is None else id_of(known.taken_at)
+        kept = self._calibrations.in_force(backend_id, moment)
+        return (info.calibration, None) if kept is None else (kept.medians, kept.id)
 
 
 def _completed(result: RunResult) -> str:

@@ -129,6 +129,7 @@ class Provenance(Model):
     """All that is needed to repeat a run, and to explain it later.
 
     Attributes:
+        calibration_id: of the calibration in force when it ran, in `GET /v1/backends/{id}/calibrations`.
         method: how it was simulated.
         execution_seconds: wall time of the execution alone.
         started_at: when the execution began; `ended_at` when it ended.
@@ -141,6 +142,7 @@ class Provenance(Model):
     compiled: CompiledView
     backend: str
     calibration: Calibration | None
+    calibration_id: str | None = None
     options: RunConfig
     method: str
     sdk: dict[str, str]

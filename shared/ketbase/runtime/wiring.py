@@ -194,13 +194,31 @@ def provider() -> QuantumProvider:
     """What compiles and executes circuits."""
     from ketbase.quantum.providers import QuantumProviders
 
-    return QuantumProviders({"aer": _aer})
+    return QuantumProviders({"aer": _aer, "qsim": _qsim, "lightning": _lightning, "cuquantum": _cuquantum})
 
 
 def _aer() -> Engine:
     from ketbase.quantum.simulators import AerEngine
 
     return AerEngine(max_memory_mb=settings().max_memory_mb)
+
+
+def _qsim() -> Engine:
+    from ketbase.quantum.qsim import QsimEngine
+
+    return QsimEngine(max_memory_mb=settings().max_memory_mb)
+
+
+def _lightning() -> Engine:
+    from ketbase.quantum.lightning import LightningEngine
+
+    return LightningEngine(max_memory_mb=settings().max_memory_mb, gpu="lightning" in engines_on_gpu())
+
+
+def _cuquantum() -> Engine:
+    from ketbase.quantum.cuquantum import CuQuantumEngine
+
+    return CuQuantumEngine(max_memory_mb=settings().max_memory_mb)
 
 
 @functools.cache
@@ -560,6 +578,7 @@ def engines() -> frozenset[EngineName]:
         "aer": True,
         "qsim": True,
         "lightning": True,
+        "cuquantum": chosen.gpu == "on",
         "ionq": bool(chosen.ionq_api_key.get_secret_value()),
         "ibm": bool(chosen.ibm_token.get_secret_value()),
         "braket": bool(chosen.braket_regions),
@@ -567,12 +586,24 @@ def engines() -> frozenset[EngineName]:
     return frozenset(name for name, is_set_up in set_up.items() if is_set_up)
 
 
+def engines_on_gpu() -> frozenset[EngineName]:
+    """Those of them that simulate on a GPU."""
+    from importlib.metadata import distributions
+
+    if settings().gpu == "off":
+        return frozenset()
+    with_build = any(distributions(name="pennylane-lightning-gpu"))
+    return frozenset({"cuquantum", "lightning"} if with_build else {"cuquantum"})
+
+
 @functools.cache
 def backends() -> Backends:
     """The backends."""
     from ketbase.backends.service import Backends
 
-    return Backends(records(), job_store(), quotes(), clock(), discoveries(), engines())
+    return Backends(
+        records(), job_store(), quotes(), clock(), discoveries(), engines(), on_gpu=engines_on_gpu()
+    )
 
 
 @functools.cache
@@ -662,7 +693,7 @@ def final_steps() -> FinalSteps:
     from ketbase.run.ending import FinalSteps
 
     meter = Meter(prices(), settings().memory_mb or settings().control_memory_mb)
-    return FinalSteps(job_store(), job_files(), backends(), doorbell(), meter)
+    return FinalSteps(job_store(), job_files(), backends(), calibrations(), doorbell(), meter)
 
 
 @functools.cache

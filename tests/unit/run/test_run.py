@@ -12,6 +12,7 @@ from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import OrganizationSettings
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.audit.layout import partition
+from ketbase.backends.calibrations import CalibrationHistory
 from ketbase.backends.catalog import backends
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.store import CircuitStore
@@ -90,10 +91,11 @@ class Scene:
             self.clock,
         )
         self.jobs = Jobs(self.store, self.blobs, self.workflows, self.doorbell, self.clock)
+        self.history = CalibrationHistory(records, self.blobs, self.clock)
         ceiling = Ceiling(self.store, meter, self.clock, self.alarm)
         files = JobFiles(self.blobs)
         self.compute = ComputeSteps(self.store, files, self.provider, self.backends, prices, meter, ceiling)
-        self.final = FinalSteps(self.store, files, self.backends, self.doorbell, meter)
+        self.final = FinalSteps(self.store, files, self.backends, self.history, self.doorbell, meter)
 
     @contextmanager
     def alarm(self, seconds):
