@@ -180,7 +180,7 @@ class StateMachineExecution:
         self._environment.set_stop(stop_date=datetime.now(UTC), cause=reason, error="Stopped")
 
     def leave(self) -> None:
-        """End all waiting, and write nothing of it: the next execution of this name waits on."""
+        """End all waiting, and write of nothing that it failed: the next execution of this name goes on."""
         self._left = True
         self.stop("left")
 
@@ -205,9 +205,13 @@ class StateMachineExecution:
 
     def once(self, place: str, call: Callable[[], Outcome]) -> Outcome:
         """Do a call and remember how it ended; in a replay, remember only."""
-        if self.journal is None:
-            return call()
-        return self.journal.outcome(place) or self.journal.settle(place, call())
+        outcome = self.journal.outcome(place) if self.journal is not None else None
+        if outcome is not None:
+            return outcome
+        outcome = call()
+        if self.journal is None or (self._left and outcome.error is not None):
+            return outcome
+        return self.journal.settle(place, outcome)
 
     def answer(
         self, environment: "_Environment", submit: Callable[[], Outcome], token: str, seconds: float
@@ -246,7 +250,7 @@ class StateMachineExecution:
         # In a thread of its own, which ends: what a function opens in its thread would stay open for days.
         try:
             outcome = self.once(f"{place}!", submit)
-            if outcome.error is None:
+            if outcome.error is None or self._left:
                 return
             _journal(self).settle(place, outcome)
         except Exception as problem:  # noqa: BLE001 (it goes on in the thread of the state)
@@ -323,6 +327,14 @@ class _Environment(Environment):  # type: ignore[misc]
         frame: Self = super().open_inner_frame(event_history_context)
         frame._outer, frame._step, frame._inner = self, f"[{self._number('') - 1}]", True
         return frame
+
+    def _go_on_with(self, state: str) -> None:
+        with self._state_mutex:
+            # The interpreter raises where it is over, and a Parallel would wait for such a branch for ever.
+            if self._program_state is None or self.is_running():
+                Environment.next_state_name.fset(self, state)
+
+    next_state_name = property(Environment.next_state_name.fget, _go_on_with)
 
     @property
     def _state(self) -> str:
@@ -405,7 +417,8 @@ class _FunctionState(_CallState, StateTaskServiceLambda):  # type: ignore[misc]
 
         if self._is_integration_pattern():
             token = env.states.context_object.context_object_data["Task"]["Token"]
-            env.stack.append(_output(env.execution.answer(env, call, token, self._seconds(env))))
+            outcome = env.execution.answer(env, call, token, self._seconds(env))
+            env.stack.append(None if outcome.error == _ABANDONED else _output(outcome))
         else:
             answer = _output(env.execution.once(env.place, call))
             env.stack.append({"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": answer})

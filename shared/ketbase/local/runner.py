@@ -81,7 +81,7 @@ class WorkflowRunner:
     def _begin(self, execution: Execution) -> None:
         try:
             definition = self._template.workflows[execution.workflow]
-            under_way = _UnderWay(execution, definition, self._journal, self._call, self._clock, self._submit_job)
+            under_way = _UnderWay(execution, definition, self._journal, self._do, self._clock, self._submit_job)
         except Exception as problem:  # noqa: BLE001 (a machine that is gone or broken must not hold up the others)
             observability.log_exception("execution cannot be begun", execution=execution.name)
             self._journal.finish(execution.workflow, execution.name, ExecutionStatus.FAILED, repr(problem))
@@ -89,21 +89,14 @@ class WorkflowRunner:
         self._under_way[execution.name] = under_way
         thread = threading.Thread(target=self._follow, args=(under_way,), name=execution.name, daemon=True)
         thread.start()
+        if self._closing.is_set():
+            under_way.leave()
 
     def _follow(self, under_way: "_UnderWay") -> None:
         try:
             under_way.run()
         finally:
             self._under_way.pop(under_way.name, None)
-
-    def _call(self, name: str, payload: bytes, stopped: threading.Event) -> bytes:
-        try:
-            return self._do(name, payload, stopped)
-        except Exception:
-            if self._closing.is_set():
-                # The step was killed with us. Saying nothing leaves the execution running in the journal.
-                threading.Event().wait()
-            raise
 
     def _do(self, name: str, payload: bytes, stopped: threading.Event) -> bytes:
         if stopped.is_set():
@@ -151,14 +144,14 @@ class _UnderWay:
         try:
             status, detail = ExecutionStatus.SUCCEEDED, json.dumps(self._machine.run())
         except ExecutionStoppedError as problem:
-            if self._left:
-                return
             status, detail = ExecutionStatus.STOPPED, str(problem)
         except ExecutionFailedError as problem:
             status, detail = ExecutionStatus.FAILED, str(problem)
         except Exception as problem:  # noqa: BLE001 (the interpreter broke: the sweeper may try it again)
             observability.log_exception("execution broke off", execution=self.name)
             status, detail = ExecutionStatus.FAILED, repr(problem)
+        if self._left and status is not ExecutionStatus.SUCCEEDED:
+            return  # It broke off because the process ends; in the journal it goes on running.
         self._journal.finish(self._execution.workflow, self.name, status, detail)
 
     def stop(self) -> None:

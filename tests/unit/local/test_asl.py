@@ -116,3 +116,128 @@ def test_a_wait_goes_by_the_clock_that_it_is_given():
             running.result(0.3)
         clock.turn(86_400)
         assert running.result(10) == {"x": 1}
+
+
+def test_a_retry_goes_by_the_clock_that_it_is_given():
+    clock, calls = TurnedClock(), []
+
+    def fails(function, payload):
+        calls.append(function)
+        raise TaskError("Passing", "no")
+
+    retry = [{"ErrorEquals": ["Passing"], "IntervalSeconds": 86_400, "MaxAttempts": 1}]
+    definition = json.dumps({"StartAt": "A", "States": {"A": task("a", Retry=retry, End=True)}})
+    execution = StateMachineExecution("w", "retrying", definition, {}, fails, clock)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(execution.run)
+        with pytest.raises(TimeoutError):
+            running.result(0.3)
+        assert calls == ["a"]
+        clock.turn(86_400)
+        with pytest.raises(ExecutionFailedError, match="Passing"):
+            running.result(10)
+    assert calls == ["a", "a"]
+
+
+def test_the_time_limit_of_a_machine_goes_by_the_clock_that_it_is_given():
+    clock = TurnedClock()
+    wait = {"StartAt": "W", "TimeoutSeconds": 60, "States": {"W": {"Type": "Wait", "Seconds": 600, "End": True}}}
+    execution = StateMachineExecution("w", "limited", json.dumps(wait), {}, adds, clock)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(execution.run)
+        with pytest.raises(TimeoutError):
+            running.result(0.3)
+        clock.turn(60)
+        with pytest.raises(ExecutionFailedError, match=r"States\.Timeout"):
+            running.result(10)
+
+
+@pytest.mark.parametrize("error", ["States.Timeout", "WorkerDied"])
+@pytest.mark.parametrize("around", ["task", "map", "parallel"])
+def test_an_error_keeps_its_name_through_a_map_and_a_parallel(error, around):
+    def fails(function, payload):
+        if function == "a":
+            raise TaskError(error, "no")
+        return payload
+
+    catch = [{"ErrorEquals": [error], "ResultPath": "$.error", "Next": "F"}]
+    inner = {"StartAt": "A", "States": {"A": task("a", End=True)}}
+    states = {
+        "task": task("a", Catch=catch, End=True),
+        "map": {
+            "Type": "Map",
+            "ItemsPath": "$.xs",
+            "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, **inner},
+            "Catch": catch,
+            "End": True,
+        },
+        "parallel": {"Type": "Parallel", "Branches": [inner], "Catch": catch, "End": True},
+    }
+    output = run({"S": states[around], "F": task("f", End=True)}, {"xs": [1]}, fails)
+    assert output["error"]["Error"] == error
+
+
+def test_a_call_that_takes_longer_than_it_may_is_caught():
+    go_on = threading.Event()
+
+    def hangs(function, payload):
+        if function == "a":
+            go_on.wait(10)
+        return payload
+
+    catch = [{"ErrorEquals": ["States.Timeout"], "ResultPath": "$.error", "Next": "F"}]
+    states = {"A": task("a", TimeoutSeconds=1, Catch=catch, End=True), "F": task("f", End=True)}
+    assert run(states, {}, hangs)["error"]["Error"] == "States.Timeout"
+    go_on.set()
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "arn:aws:states:::sqs:sendMessage",
+        "arn:aws:states:::lambda:invoke.sync",
+        "arn:aws:states:::batch:submitJob",
+        "arn:aws:lambda:us-east-1:123456789012:function:a",
+        "arn:aws:states:us-east-1:123456789012:activity:a",
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_machine_that_asks_for_another_service_is_refused(resource, nested):
+    states = {"A": {**task("a", End=True), "Resource": resource}}
+    if nested:
+        states = {"P": {"Type": "Parallel", "Branches": [{"StartAt": "A", "States": states}], "End": True}}
+    with pytest.raises(ValueError, match="is one of"):
+        run(states, {}, adds)
+
+
+def test_a_stop_before_the_beginning_is_a_stop():
+    definition = json.dumps({"StartAt": "A", "States": {"A": task("a", End=True)}})
+    execution = StateMachineExecution("w", "e", definition, {}, adds, SystemClock())
+    execution.stop("too early")
+    with pytest.raises(ExecutionStoppedError):
+        execution.run()
+
+
+def test_a_parallel_that_is_stopped_while_it_begins_its_branches_ends():
+    definition = json.dumps(
+        {
+            "StartAt": "P",
+            "States": {
+                "P": {
+                    "Type": "Parallel",
+                    "Branches": [{"StartAt": f"W{n}", "States": {f"W{n}": WAIT}} for n in range(30)],
+                    "End": True,
+                }
+            },
+        }
+    )
+    for _ in range(10):
+        execution = StateMachineExecution("w", "e", definition, {}, adds, SystemClock())
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(execution.run)
+            execution.stop("enough")
+            with pytest.raises(ExecutionStoppedError):
+                running.result(10)
+
+
+WAIT = {"Type": "Wait", "Seconds": 600, "End": True}
