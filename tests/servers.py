@@ -58,6 +58,15 @@ def moto() -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def pinecone() -> Iterator[str]:
+    """A server of Pinecone's protocol (`tests/peers/pinecone_server.py`); yields the address of its control plane."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.peers.pinecone_server", str(port)]
+    with process(command, {}, f"http://127.0.0.1:{port}/indexes", cwd=Path(__file__).resolve().parents[1]):
+        yield f"http://127.0.0.1:{port}"
+
+
 def aws(service: str, url: str, **config: Any) -> Any:
     """A boto3 client of a service at `url`, with credentials that mean nothing."""
     return boto3.client(service, endpoint_url=url, region_name=REGION, config=Config(**config), **CREDENTIALS)

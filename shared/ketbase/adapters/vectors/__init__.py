@@ -1,0 +1,1 @@
+"""The vectors port on one machine and at Pinecone."""
