@@ -19,7 +19,7 @@ from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.local.task import TaskError
 from ketbase.local.template import Function, read_template
 from ketbase.ports.quantum import QuantumProvider
-from ketbase.run.ceiling import ENDED_BY_ALARM
+from ketbase.steps.ceiling import ENDED_BY_ALARM
 
 LOG = "logs/ketbase.jsonl"
 """Where all processes of the local stack write their log, in the data folder."""

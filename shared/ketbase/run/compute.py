@@ -12,11 +12,11 @@ from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobReference, Progress
 from ketbase.money import Money
 from ketbase.ports.quantum import QuantumProvider
-from ketbase.run.ceiling import Ceiling, CeilingReachedError, ceiling_reached
-from ketbase.run.failures import StepFailedError, refusals
-from ketbase.run.files import JobFiles
-from ketbase.run.running import running
 from ketbase.run.types import Lane, RunConfig
+from ketbase.steps.ceiling import Ceiling, CeilingReachedError, ceiling_reached
+from ketbase.steps.failures import StepFailedError, refusals
+from ketbase.steps.files import JobFiles
+from ketbase.steps.running import running
 
 EXECUTED = "executed"
 

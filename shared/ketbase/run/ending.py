@@ -9,11 +9,12 @@ from ketbase.costs.meter import Meter
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Abandoned, Job, JobReference
 from ketbase.ports.doorbell import Doorbell
-from ketbase.run.ceiling import JobOverError, ceiling_reached
-from ketbase.run.failures import ended_at_ceiling, error_of
-from ketbase.run.files import JobFiles
-from ketbase.run.running import running
-from ketbase.run.types import CompiledView, Provenance, RunConfig, RunResult, StepFailure
+from ketbase.run.types import CompiledView, Provenance, RunConfig, RunResult
+from ketbase.steps.ceiling import JobOverError, ceiling_reached
+from ketbase.steps.failures import ended_at_ceiling, error_of
+from ketbase.steps.files import JobFiles
+from ketbase.steps.running import running
+from ketbase.steps.types import StepFailure
 
 
 class FinalSteps:

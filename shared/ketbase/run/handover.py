@@ -21,12 +21,12 @@ from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.quantum import QuantumProvider
 from ketbase.providers.breaker import Breakers
-from ketbase.run.ceiling import JobOverError
 from ketbase.run.compute import EXECUTED
-from ketbase.run.failures import StepFailedError, refusals
-from ketbase.run.files import JobFiles
-from ketbase.run.running import running
 from ketbase.run.types import RunConfig
+from ketbase.steps.ceiling import JobOverError
+from ketbase.steps.failures import StepFailedError, refusals
+from ketbase.steps.files import JobFiles
+from ketbase.steps.running import running
 
 _LOG = logging.getLogger(__name__)
 

@@ -23,7 +23,8 @@ from ketbase.ledger.layout import month_of
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
-from ketbase.run.types import MAX_SEED, JobCircuit, RunCircuit, RunConfig, RunOptions
+from ketbase.run.types import MAX_SEED, RunCircuit, RunConfig, RunOptions
+from ketbase.steps.types import JobCircuit
 
 DEFAULT_BACKEND = "aer"
 

@@ -1,7 +1,7 @@
 """What a run is asked, and what it answers."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
@@ -173,29 +173,3 @@ class RunResult(Model):
     circuits: int = 1
     registers: tuple[tuple[str, int], ...]
     provenance: Provenance
-
-
-class JobCircuit(Model):
-    """The job's own copy of its circuit, so that the job outlives the circuit."""
-
-    circuit_id: str
-    definition: CircuitDefinition
-    source_qasm: str | None
-
-
-class StepFailure(Model):
-    """What Step Functions says of a step that raised."""
-
-    Error: str = "Unknown"
-    Cause: Any = ""
-
-
-class FailedRun(JobReference):
-    """What the workflow gives the step that fails a job."""
-
-    error: StepFailure
-
-    @property
-    def reference(self) -> JobReference:
-        """The job alone."""
-        return JobReference(organization_id=self.organization_id, job_id=self.job_id)

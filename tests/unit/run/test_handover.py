@@ -20,10 +20,11 @@ from ketbase.jobs.types import JobStatus
 from ketbase.money import Money
 from ketbase.providers.breaker import FAILURES, Breakers
 from ketbase.providers.poller import PATIENCE, Poller
-from ketbase.run.ceiling import JobOverError
-from ketbase.run.failures import StepFailedError
 from ketbase.run.handover import HandoverSteps
-from ketbase.run.types import Lane, StepFailure
+from ketbase.run.types import Lane
+from ketbase.steps.ceiling import JobOverError
+from ketbase.steps.failures import StepFailedError
+from ketbase.steps.types import StepFailure
 from tests.fakes import ALICE, FakeRemoteProvider, backends_of
 
 from .test_run import Scene

@@ -32,13 +32,14 @@ from ketbase.jobs.service import Jobs
 from ketbase.jobs.types import JobStatus
 from ketbase.money import Money
 from ketbase.paging import PageRequest
-from ketbase.run.ceiling import ENDED_BY_ALARM, Ceiling, JobOverError
 from ketbase.run.compute import ComputeSteps
 from ketbase.run.ending import FinalSteps
-from ketbase.run.failures import StepFailedError
-from ketbase.run.files import JobFiles
 from ketbase.run.service import Runs, check_allowed, check_fits
-from ketbase.run.types import RunCircuit, StepFailure
+from ketbase.run.types import RunCircuit
+from ketbase.steps.ceiling import ENDED_BY_ALARM, Ceiling, JobOverError
+from ketbase.steps.failures import StepFailedError
+from ketbase.steps.files import JobFiles
+from ketbase.steps.types import StepFailure
 from tests.fakes import (
     ALICE,
     BOB,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 BUSY = """
-from ketbase.run.ceiling import process_alarm
+from ketbase.steps.ceiling import process_alarm
 with process_alarm({seconds}):
     {work}
 print("went on")

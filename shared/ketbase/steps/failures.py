@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from ketbase.errors import KetbaseError, UnavailableError
 from ketbase.jobs.types import JobError
-from ketbase.run.ceiling import ENDED_BY_ALARM
-from ketbase.run.types import StepFailure
+from ketbase.steps.ceiling import ENDED_BY_ALARM
+from ketbase.steps.types import StepFailure
 
 _TOO_LONG = ("States.Timeout", "Sandbox.Timedout")
 """What Step Functions calls a step that took too long, and what it calls a Lambda that did."""

@@ -2,7 +2,7 @@
 
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobReference, JobStatus
-from ketbase.run.ceiling import JobOverError
+from ketbase.steps.ceiling import JobOverError
 
 
 def running(jobs: JobStore, reference: JobReference) -> Job:

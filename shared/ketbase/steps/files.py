@@ -6,7 +6,7 @@ from ketbase.backends.types import CompiledCircuit, Outcome
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.types import JobReference
 from ketbase.ports.blobs import Blobs
-from ketbase.run.types import JobCircuit
+from ketbase.steps.types import JobCircuit
 
 
 class JobFiles:

@@ -1,0 +1,33 @@
+"""What pipelines' steps are given, beside the reference to their job."""
+
+from typing import Any
+
+from ketbase.circuits.types import CircuitDefinition
+from ketbase.jobs.types import JobReference
+from ketbase.types import Model
+
+
+class JobCircuit(Model):
+    """The job's own copy of its circuit, so that the job outlives the circuit."""
+
+    circuit_id: str
+    definition: CircuitDefinition
+    source_qasm: str | None
+
+
+class StepFailure(Model):
+    """What Step Functions says of a step that raised."""
+
+    Error: str = "Unknown"
+    Cause: Any = ""
+
+
+class FailedJob(JobReference):
+    """What the workflow gives the step that fails a job."""
+
+    error: StepFailure
+
+    @property
+    def reference(self) -> JobReference:
+        """The job alone."""
+        return JobReference(organization_id=self.organization_id, job_id=self.job_id)
