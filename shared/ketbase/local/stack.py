@@ -1,8 +1,11 @@
 """Starts and stops everything that one machine needs to be the whole backend."""
 
+import json
 import threading
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -11,9 +14,9 @@ from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.adapters.workflows.local import LocalWorkflows
 from ketbase.local.metrics import PrometheusMeter
 from ketbase.local.runner import WorkflowRunner
-from ketbase.local.scheduler import Scheduler
+from ketbase.local.scheduler import Scheduled, Scheduler, schedules_of
 from ketbase.local.server import web_application
-from ketbase.local.template import Template
+from ketbase.local.template import Function, Schedule, Template
 from ketbase.local.workers import Workers
 from ketbase.runtime import observability, wiring
 from ketbase.runtime.settings import settings
@@ -41,17 +44,22 @@ class LocalStack:
         self._closing = threading.Event()
         self._workers: Workers | None = None
         self._runner: WorkflowRunner | None = None
-        self._scheduler = Scheduler({})
+        self._scheduler = Scheduler([])
         if not workers:
             return
         self._workers = Workers(folder, workers)
         steps = {f.name: f.handler() for f in template.functions.values() if not f.route and not f.image}
         self._answer = next(steps[f.name] for f in template.functions.values() if f.on_doorbell)
-        schedules = {
-            f.name: (f.every_s, steps[f.name]) for f in template.functions.values() if f.every_s is not None
-        }
-        schedules["purge"] = (_PURGE_EVERY_S, lambda _event, _context: _purge())
-        self._scheduler = Scheduler(schedules)
+        self._scheduler = Scheduler(
+            [
+                Scheduled("purge", Schedule(_PURGE_EVERY_S, {}), lambda _event, _context: _purge()),
+                *(
+                    Scheduled(f.name, schedule, steps.get(f.name) or partial(self._in_worker, f))
+                    for f in template.functions.values()
+                    for schedule in schedules_of(f, settings().poll_every_s)
+                ),
+            ]
+        )
         journal = wiring.workflows()
         if isinstance(journal, LocalWorkflows):
             self._runner = WorkflowRunner(journal, template, steps, self._workers, wiring.clock())
@@ -75,6 +83,11 @@ class LocalStack:
             self._runner.close()
         if self._workers is not None:
             self._workers.close()
+
+    def _in_worker(self, function: Function, event: dict[str, Any], _context: None) -> object:
+        if self._workers is None:
+            return None
+        return self._workers.call(function, json.dumps(event).encode(), self._closing)
 
     def _listen(self) -> None:
         while not self._closing.is_set():

@@ -33,6 +33,23 @@ def _tag(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _tag)
 
 
+_SCHEDULED = {"source": "aws.scheduler", "detail-type": "Scheduled Event"}
+"""What a schedule sends that has no input of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What calls a function again and again.
+
+    Attributes:
+        every_s: the seconds between two calls.
+        event: what the function is called with.
+    """
+
+    every_s: int
+    event: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """A function of the template.
@@ -43,7 +60,7 @@ class Function:
         route: whether it serves HTTP.
         image: whether it runs in the image, that is, may need the quantum room and long time.
         timeout_s: how long a call may take, in seconds.
-        every_s: how often a schedule calls it, in seconds, if one does.
+        schedules: what calls it again and again.
         on_doorbell: whether the doorbell wakes it.
     """
 
@@ -52,12 +69,17 @@ class Function:
     route: bool
     image: bool
     timeout_s: int
-    every_s: int | None
+    schedules: tuple[Schedule, ...]
     on_doorbell: bool
+
+    @property
+    def domain(self) -> str:
+        """The domain it belongs to, such as `circuits`."""
+        return self.path.parent.parent.name
 
     def load(self) -> ModuleType:
         """Import the function's module, under a name of its own."""
-        module_name = f"functions.{self.path.parent.parent.name}.{self.path.parent.name}.app"
+        module_name = f"functions.{self.domain}.{self.path.parent.name}.app"
         spec = importlib.util.spec_from_file_location(module_name, self.path)
         if spec is None or spec.loader is None:
             raise ImportError(f"{self.path} cannot be imported")
@@ -114,16 +136,23 @@ def _function(folder: Path, name: str, properties: dict[str, Any], defaults: dic
     if found is None:
         raise ValueError(f"{name}: {where!r} names no folder functions/<domain>/<action>")
     events = list(properties.get("Events", {}).values())
-    schedules = [e["Properties"]["ScheduleExpression"] for e in events if e["Type"].startswith("Schedule")]
     return Function(
         name=name,
         path=folder / "functions" / found.group(1) / found.group(2) / "app.py",
         route=any(event["Type"] == "HttpApi" for event in events),
         image=properties.get("PackageType") == "Image",
         timeout_s=int(properties.get("Timeout", defaults.get("Timeout", 30))),
-        every_s=_seconds(schedules[0]) if schedules else None,
+        schedules=tuple(_schedule(event["Properties"]) for event in events if event["Type"].startswith("Schedule")),
         on_doorbell=any(event["Type"] == "SQS" for event in events),
     )
+
+
+def _schedule(properties: dict[str, Any]) -> Schedule:
+    text = properties.get("Input")
+    event = _SCHEDULED if text is None else json.loads(text) if isinstance(text, str) else None
+    if not isinstance(event, dict):
+        raise ValueError(f"{text!r}: the input of a schedule is the text of a JSON object")
+    return Schedule(_seconds(properties["ScheduleExpression"]), event)
 
 
 def _seconds(schedule: str) -> int:

@@ -20,6 +20,8 @@ class Settings(BaseSettings):
         ionq_api_key: of IonQ's cloud; its backends are there where it is set.
         ibm_token: of IBM Quantum's platform; the same.
         braket_regions: of AWS, with commas between, whose Braket devices are used; the same.
+        poll_every_s: how often the local stack asks each provider for its open jobs; in the cloud the template's rate
+            holds.
         max_running_jobs: the most jobs of all organisations that run at one moment.
         max_concurrent_jobs: the most jobs of one organisation that run at one moment.
         job_deadline_s: a job that runs longer than this is stopped by the sweeper.
@@ -27,6 +29,7 @@ class Settings(BaseSettings):
         provider_silence_h: so is one of which the provider says nothing for longer than this.
         sweep_grace_s: how long a started job may show no sign of life before the sweeper looks at it.
         max_memory_mb: what one simulation may use.
+        gpu: whether what simulates has a GPU, and an Aer that is built for it.
         memory_mb: what this function has, as Lambda says; its seconds are priced by it.
         compute_memory_mb: what a function that simulates has, for estimates and outside Lambda.
         control_memory_mb: the same of the function that collects a result.
@@ -86,6 +89,8 @@ class Settings(BaseSettings):
     ibm_token: SecretStr = SecretStr("")
     braket_regions: str = ""
 
+    poll_every_s: int = Field(default=5, ge=1)
+
     max_running_jobs: int = 100
     max_concurrent_jobs: int = 10
     job_deadline_s: int = 3_600
@@ -93,6 +98,7 @@ class Settings(BaseSettings):
     provider_silence_h: float = 24
     sweep_grace_s: int = 60
     max_memory_mb: int = 8_192
+    gpu: Literal["off", "on"] = "off"
 
     memory_mb: int | None = Field(default=None, validation_alias="AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
     compute_memory_mb: int = 3_008

@@ -28,7 +28,7 @@ class FakeWorkers:
 
 
 def function(name, image):
-    return Function(name, Path("-"), route=False, image=image, timeout_s=5, every_s=None, on_doorbell=False)
+    return Function(name, Path("-"), route=False, image=image, timeout_s=5, schedules=(), on_doorbell=False)
 
 
 class Machine:
