@@ -26,6 +26,8 @@ class Backends:
         clock: Clock,
         discoveries: Discoveries,
         engines: Collection[Engine],
+        *,
+        on_gpu: Collection[Engine] = (),
     ):
         """Wire the backends.
 
@@ -36,13 +38,18 @@ class Backends:
             clock: the time.
             discoveries: what providers told us of.
             engines: those that are set up here; there are no backends of others.
+            on_gpu: those of them that simulate on a GPU.
         """
         self._records = records
         self._jobs = jobs
         self._quotes = quotes
         self._clock = clock
         self._discoveries = discoveries
-        self._catalogue = {info.id: info for info in backends().values() if info.engine in engines}
+        self._catalogue = {
+            info.id: _on_gpu(info) if info.engine in on_gpu else info
+            for info in backends().values()
+            if info.engine in engines
+        }
         self._engines = engines
 
     def info(self, backend_id: str) -> BackendInfo:
@@ -166,3 +173,7 @@ def _availability(info: BackendInfo, found: Discovered | None) -> Availability:
     if not info.is_remote or found is None or found.sighting.available:
         return "available"
     return "unavailable"
+
+
+def _on_gpu(info: BackendInfo) -> BackendInfo:
+    return info.model_copy(update={"capabilities": info.capabilities.model_copy(update={"has_gpu": True})})

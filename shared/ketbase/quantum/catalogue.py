@@ -9,22 +9,25 @@ from statistics import median
 from qiskit.transpiler import Target
 
 from ketbase.backends import catalog
-from ketbase.backends.types import BackendInfo, Calibration, Capabilities
+from ketbase.backends.types import BackendInfo, Calibration, Capabilities, Engine
 from ketbase.circuits.gates import GATES
 from ketbase.circuits.types import MAX_QASM_QUBITS
 from ketbase.quantum.build import GATE_CLASSES
 from ketbase.quantum.devices import DEAD, calibrated_at, device, devices
 from ketbase.quantum.simulators import IDEAL
+from ketbase.quantum.statevectors import most_qubits
 
 MAX_SHOTS = 1_000_000
+MOST_MEMORY_MB = 120_000
+"""What the largest machine has that statevectors are kept in."""
 _SIGNIFICANT = 6
 _TWO_QUBIT_GATES = ("cz", "ecr", "cx")
 _NAMES = {kind().name: name for name, kind in GATE_CLASSES.items() if not GATES[name].angles} | {"rz": "RZ"}
 
 
 def catalogue() -> list[BackendInfo]:
-    """Describe every backend: the ideal simulator first, the devices in alphabetical order."""
-    return [_ideal(), *(_device(name) for name in devices())]
+    """Describe every backend: the ideal simulators first, the devices in alphabetical order."""
+    return [_ideal(), *_statevectors(), *(_device(name) for name in devices())]
 
 
 def text_of(described: Iterable[BackendInfo]) -> str:
@@ -50,6 +53,54 @@ def _ideal() -> BackendInfo:
             supports_noise=False,
             supports_control_flow=True,
             supports_mid_circuit_measurement=True,
+        ),
+    )
+
+
+def _statevectors() -> Iterable[BackendInfo]:
+    yield _statevector(
+        "qsim",
+        "qsim simulator",
+        "google",
+        "Ideal simulation without noise by Google's qsim, in single precision: a thousand gates shift the "
+        "distribution by less than 1e-6 (total variation). A state takes 8 bytes times 2 to the number of qubits, "
+        "such as 134 MB for 24. Where something comes after a measurement, each shot is simulated by itself.",
+    )
+    yield _statevector(
+        "lightning",
+        "Lightning simulator",
+        "xanadu",
+        "Ideal simulation without noise by PennyLane Lightning, in double precision. A state takes 24 bytes times "
+        "2 to the number of qubits, such as 403 MB for 24; each measurement or reset before the end keeps another.",
+    )
+    yield _statevector(
+        "cuquantum",
+        "cuQuantum simulator",
+        "nvidia",
+        "Ideal simulation without noise by Aer on a GPU, with NVIDIA's cuStateVec, in double precision. A state "
+        "takes 16 bytes times 2 to the number of qubits of the GPU's memory.",
+        on_gpu=True,
+    )
+
+
+def _statevector(
+    engine: Engine, name: str, provider: str, description: str, *, on_gpu: bool = False
+) -> BackendInfo:
+    return BackendInfo(
+        id=engine,
+        name=name,
+        type="simulator",
+        provider=provider,
+        engine=engine,
+        description=description,
+        capabilities=Capabilities(
+            max_qubits=most_qubits(engine, MOST_MEMORY_MB),
+            max_shots=MAX_SHOTS,
+            supported_gates=tuple(GATES),
+            supports_noise=False,
+            supports_control_flow=on_gpu,  # Aer's part
+            supports_mid_circuit_measurement=True,
+            has_gpu=on_gpu,
         ),
     )
 

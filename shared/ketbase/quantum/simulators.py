@@ -15,7 +15,7 @@ from ketbase.circuits.types import MAX_QASM_QUBITS
 from ketbase.errors import ExecutionError, NotFoundError
 from ketbase.quantum import devices
 from ketbase.quantum.describe import steps
-from ketbase.quantum.engines import Simulated, Work
+from ketbase.quantum.engines import Counts, Simulated, Work
 from ketbase.quantum.machines import Machine
 from ketbase.quantum.methods import TRIAL_BOND, Method, choose, out_of_memory
 from ketbase.quantum.programs import expanded, named_quarter_turns, restricted, touched
@@ -83,7 +83,7 @@ class AerEngine:
 
     def _counts(
         self, circuit: QuantumCircuit, method: Method, model: NoiseModel | None, *, shots: int, seed: int
-    ) -> dict[str, int]:
+    ) -> Counts:
         options: dict[str, Any] = {
             "method": method.name,
             "max_parallel_threads": self._threads,
@@ -97,18 +97,32 @@ class AerEngine:
         if method.name == "stabilizer":
             circuit = named_quarter_turns(circuit)
         if model is None:  # with noise, an instruction's name is what its errors hang on
-            circuit = expanded(circuit, _instructions(method.name))
-        try:
-            result = simulator.run(circuit, shots=shots, seed_simulator=seed).result()
-        except QiskitError as problem:
-            raise _failed(problem.message) from problem
-        if not result.success:
-            raise _failed(f"{result.status} {result.results[0].status if result.results else ''}".strip())
+            circuit = expanded(circuit, instructions(method.name))
+        result = result_of(simulator, circuit, shots, seed)
         if method.bond is not None and _bond_reached(result) >= method.bond:
             raise _too_entangled(circuit.num_qubits, method.bond, self._max_memory_mb)
-        width = circuit.num_clbits
-        found: Mapping[str, int] = result.results[0].data.counts
-        return {f"{int(outcome, 16):0{width}b}": int(times) for outcome, times in sorted(found.items())}
+        return counts_in(result, circuit.num_clbits)
+
+
+def result_of(simulator: AerSimulator, circuit: QuantumCircuit, shots: int, seed: int) -> Any:
+    """Let Aer simulate a circuit.
+
+    Raises:
+        ExecutionError: `SIMULATION_FAILED`.
+    """
+    try:
+        result = simulator.run(circuit, shots=shots, seed_simulator=seed).result()
+    except QiskitError as problem:
+        raise _failed(problem.message) from problem
+    if not result.success:
+        raise _failed(f"{result.status} {result.results[0].status if result.results else ''}".strip())
+    return result
+
+
+def counts_in(result: Any, width: int) -> Counts:
+    """Read the counts of so many classical bits in Aer's result."""
+    found: Mapping[str, int] = result.results[0].data.counts
+    return {f"{int(outcome, 16):0{width}b}": int(times) for outcome, times in sorted(found.items())}
 
 
 @cache
@@ -118,8 +132,8 @@ def ideal_operations() -> frozenset[str]:
 
 
 @cache
-def _instructions(method: str) -> frozenset[str]:
-    """The instructions that Aer takes under a method; it makes the list anew, in 15 ms, whenever it is asked."""
+def instructions(method: str) -> frozenset[str]:
+    """Return the instructions that Aer takes under a method; it makes the list anew, in 15 ms, whenever asked."""
     return frozenset(AerSimulator(method=method).operation_names)
 
 

@@ -4,20 +4,33 @@ from importlib.resources import files
 
 from ketbase.backends.catalog import backends
 
-
-def test_the_catalogue_lists_aer_and_every_large_snapshot() -> None:
-    assert next(iter(backends())) == "aer"
-    assert {"fake_fez", "fake_torino", "fake_kyiv"} <= set(backends())
-    assert all(each.capabilities.max_qubits >= 100 for each in backends().values())
+SIMULATORS = ["aer", "qsim", "lightning", "cuquantum"]
 
 
-def test_devices_have_a_calibration_and_aer_has_none() -> None:
-    assert [name for name, each in backends().items() if each.calibration is None] == ["aer"]
+def test_the_catalogue_lists_the_simulators_and_every_large_snapshot() -> None:
+    assert list(backends())[:4] == SIMULATORS
+    devices = {name: each for name, each in backends().items() if each.type == "simulated_device"}
+    assert {"fake_fez", "fake_torino", "fake_kyiv"} <= set(devices)
+    assert all(each.capabilities.max_qubits >= 100 for each in devices.values())
+
+
+def test_devices_have_a_calibration_and_simulators_have_none() -> None:
+    calibrated = {name for name, each in backends().items() if each.calibration is not None}
+    assert calibrated == {name for name, each in backends().items() if each.type == "simulated_device"}
     fez = backends()["fake_fez"]
     assert fez.calibration is not None
     assert 0 < fez.calibration.median_single_qubit_error < fez.calibration.median_two_qubit_error < 0.05
     assert 50 < fez.calibration.median_t2_us < fez.calibration.median_t1_us < 300
     assert fez.capabilities.max_qubits == 156
+
+
+def test_of_the_simulators_only_cuquantum_needs_a_gpu() -> None:
+    assert [name for name in SIMULATORS if backends()[name].capabilities.has_gpu] == ["cuquantum"]
+
+
+def test_a_statevector_has_as_many_qubits_as_fit_into_the_largest_memory() -> None:
+    most = {name: backends()[name].capabilities.max_qubits for name in ("qsim", "lightning", "cuquantum")}
+    assert most == {"qsim": 33, "lightning": 32, "cuquantum": 32}
 
 
 def test_a_device_without_reset_does_not_claim_it() -> None:
