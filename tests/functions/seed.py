@@ -27,7 +27,7 @@ _COUNTED = (
     "ketbase.accounts.signup",
     "ketbase.auth.sessions",
     "ketbase.circuits.service",
-    "ketbase.run.service",
+    "ketbase.steps.intake",
 )
 INVITATION_TOKEN = "0" * 43
 

@@ -85,9 +85,10 @@ if TYPE_CHECKING:
     from ketbase.quantum.engines import Engine
     from ketbase.run.compute import ComputeSteps
     from ketbase.run.ending import FinalSteps
-    from ketbase.run.files import JobFiles
     from ketbase.run.handover import HandoverSteps
     from ketbase.run.service import Runs
+    from ketbase.steps.files import JobFiles
+    from ketbase.steps.intake import Intake
     from ketbase.vault import Vault
 
 # --- Adapters ---
@@ -601,9 +602,15 @@ def backends() -> Backends:
     """The backends."""
     from ketbase.backends.service import Backends
 
-    return Backends(
-        records(), job_store(), quotes(), clock(), discoveries(), engines(), on_gpu=engines_on_gpu()
-    )
+    return Backends(records(), job_store(), quotes(), clock(), discoveries(), engines(), on_gpu=engines_on_gpu())
+
+
+@functools.cache
+def intake() -> Intake:
+    """What takes jobs in."""
+    from ketbase.steps.intake import Intake
+
+    return Intake(job_store(), job_files(), backends(), doorbell(), clock())
 
 
 @functools.cache
@@ -611,15 +618,15 @@ def runs() -> Runs:
     """Submission of runs."""
     from ketbase.run.service import Runs
 
-    return Runs(account_store(), circuits(), backends(), quotes(), job_store(), blobs(), doorbell(), clock())
+    return Runs(account_store(), circuits(), backends(), quotes(), intake())
 
 
 @functools.cache
 def compute_steps() -> ComputeSteps:
     """The steps of a run that need the quantum room."""
     from ketbase.costs.meter import Meter
-    from ketbase.run.ceiling import Ceiling
     from ketbase.run.compute import ComputeSteps
+    from ketbase.steps.ceiling import Ceiling
 
     meter = Meter(prices(), settings().memory_mb or settings().compute_memory_mb)
     ceiling = Ceiling(job_store(), meter, clock())
@@ -629,7 +636,7 @@ def compute_steps() -> ComputeSteps:
 @functools.cache
 def job_files() -> JobFiles:
     """What runs keep in blobs."""
-    from ketbase.run.files import JobFiles
+    from ketbase.steps.files import JobFiles
 
     return JobFiles(blobs())
 

@@ -39,6 +39,7 @@ from ketbase.run.types import RunCircuit
 from ketbase.steps.ceiling import ENDED_BY_ALARM, Ceiling, JobOverError
 from ketbase.steps.failures import StepFailedError
 from ketbase.steps.files import JobFiles
+from ketbase.steps.intake import Intake
 from ketbase.steps.types import StepFailure
 from tests.fakes import (
     ALICE,
@@ -81,20 +82,12 @@ class Scene:
         self.backends = backends_of(records, self.store, quotes, self.clock)
         self.accounts = AccountStore(records)
         self.records = records
-        self.runs = Runs(
-            self.accounts,
-            self.circuits,
-            self.backends,
-            quotes,
-            self.store,
-            self.blobs,
-            self.doorbell,
-            self.clock,
-        )
+        files = JobFiles(self.blobs)
+        intake = Intake(self.store, files, self.backends, self.doorbell, self.clock)
+        self.runs = Runs(self.accounts, self.circuits, self.backends, quotes, intake)
         self.jobs = Jobs(self.store, self.blobs, self.workflows, self.doorbell, self.clock)
         self.history = CalibrationHistory(records, self.blobs, self.clock)
         ceiling = Ceiling(self.store, meter, self.clock, self.alarm)
-        files = JobFiles(self.blobs)
         self.compute = ComputeSteps(self.store, files, self.provider, self.backends, prices, meter, ceiling)
         self.final = FinalSteps(self.store, files, self.backends, self.history, self.doorbell, meter)
 
