@@ -1,33 +1,30 @@
 """Writes `ketbase/backends/catalog.json` from the snapshots: run `python -m ketbase.quantum.catalogue`."""
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import median
 
 from qiskit.transpiler import Target
 
 from ketbase.backends import catalog
-from ketbase.backends.types import BackendInfo, Calibration, Capabilities, Engine
+from ketbase.backends.types import BackendInfo, Capabilities, Engine
 from ketbase.circuits.gates import GATES
 from ketbase.circuits.types import MAX_QASM_QUBITS
-from ketbase.quantum.build import GATE_CLASSES
-from ketbase.quantum.devices import DEAD, calibrated_at, device, devices
+from ketbase.quantum.calibrations import errors, medians, two_qubit_gate
+from ketbase.quantum.devices import calibrated_at, device, devices
+from ketbase.quantum.ionq import machines as ionq
 from ketbase.quantum.simulators import IDEAL
 from ketbase.quantum.statevectors import most_qubits
+from ketbase.quantum.targets import DEAD, native_gates, supported_gates
 
 MAX_SHOTS = 1_000_000
 MOST_MEMORY_MB = 120_000
 """What the largest machine has that statevectors are kept in."""
-_SIGNIFICANT = 6
-_TWO_QUBIT_GATES = ("cz", "ecr", "cx")
-_NAMES = {kind().name: name for name, kind in GATE_CLASSES.items() if not GATES[name].angles} | {"rz": "RZ"}
 
 
 def catalogue() -> list[BackendInfo]:
     """Describe every backend: the ideal simulators first, the devices in alphabetical order."""
-    return [_ideal(), *_statevectors(), *(_device(name) for name in devices())]
+    return [_ideal(), *_statevectors(), *(_device(name) for name in devices()), *ionq.catalogue()]
 
 
 def text_of(described: Iterable[BackendInfo]) -> str:
@@ -108,8 +105,6 @@ def _statevector(
 def _device(name: str) -> BackendInfo:
     snapshot = device(name)
     target = snapshot.target
-    native = sorted(_NAMES[gate] for gate in target.operation_names if gate in _NAMES)
-    gates = [gate for gate in native if gate not in ("MEASURE", "RESET")]
     chip = name.removeprefix("fake_").capitalize()
     return BackendInfo(
         id=name,
@@ -118,52 +113,24 @@ def _device(name: str) -> BackendInfo:
         provider="aer",
         description=(
             f"{snapshot.num_qubits} qubits with the couplings and a calibration snapshot of IBM {chip}, "
-            f"simulated with that noise on the qubits a circuit uses. Native gates: {', '.join(gates)}; "
-            f"the others are translated.{_warning(target)}"
+            "simulated with that noise on the qubits a circuit uses. Native gates: "
+            f"{', '.join(native_gates(target))}; the others are translated.{_warning(target)}"
         ),
         capabilities=Capabilities(
             max_qubits=snapshot.num_qubits,
             max_shots=MAX_SHOTS,
-            supported_gates=tuple(gate for gate in GATES if gate != "RESET" or gate in native),
+            supported_gates=supported_gates(target),
             supports_noise=True,
             supports_control_flow="if_else" in target.operation_names,
             supports_mid_circuit_measurement=True,
         ),
-        calibration=_calibration(name, target),
+        calibration=medians(target, calibrated_at(name)),
     )
 
 
 def _warning(target: Target) -> str:
-    pair = _two_qubit_gate(target)
-    works = any(error < DEAD for error in _errors(target, pair))
+    works = any(error < DEAD for error in errors(target, two_qubit_gate(target) or ""))
     return "" if works else " This snapshot marks every coupler as dead: gates on two qubits give noise only."
-
-
-def _two_qubit_gate(target: Target) -> str:
-    return next(gate for gate in _TWO_QUBIT_GATES if gate in target.operation_names)
-
-
-def _calibration(name: str, target: Target) -> Calibration:
-    qubits = target.qubit_properties
-    return Calibration(
-        taken_at=calibrated_at(name),
-        median_readout_error=_median(_errors(target, "measure")),
-        median_two_qubit_error=_median(_errors(target, _two_qubit_gate(target))),
-        median_single_qubit_error=_median(_errors(target, "sx")),
-        median_t1_us=_median(qubit.t1 * 1e6 for qubit in qubits if qubit.t1),
-        median_t2_us=_median(qubit.t2 * 1e6 for qubit in qubits if qubit.t2),
-    )
-
-
-def _errors(target: Target, operation: str) -> list[float]:
-    """Return the errors of an operation wherever it works, or everywhere if it works nowhere."""
-    errors = [each.error for each in target[operation].values() if each is not None and each.error is not None]
-    return [error for error in errors if error < DEAD] or errors
-
-
-def _median(values: Iterable[float]) -> float:
-    middle = median(values)
-    return round(middle, _SIGNIFICANT - 1 - math.floor(math.log10(abs(middle)))) if middle else 0.0
 
 
 if __name__ == "__main__":

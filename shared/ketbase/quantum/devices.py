@@ -10,11 +10,10 @@ from qiskit.providers import BackendV2, Options
 from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel
 
+from ketbase.quantum.targets import working_part
+
 MIN_QUBITS = 100
 """Smaller snapshots are of retired machines and are left out."""
-
-DEAD = 1.0
-"""The error by which a calibration marks what does not work."""
 
 type Use = tuple[str, tuple[int, ...]]
 """An instruction's name, and the physical qubits it acts on."""
@@ -50,27 +49,8 @@ def calibrated_at(backend: str) -> datetime:
 
 @cache
 def usable(backend: str) -> Target:
-    """Return what circuits are compiled for: the snapshot without the couplers it marks dead.
-
-    Routing looks at couplers, not at their errors, and would otherwise cross a dead one. A snapshot whose couplers
-    are all dead (`fake_kyoto`) is left as it is.
-    """
-    whole = device(backend).target
-    part = Target(num_qubits=whole.num_qubits, dt=whole.dt, qubit_properties=whole.qubit_properties)
-    alive = 0
-    for name, where in whole.items():
-        working = {qubits: each for qubits, each in where.items() if not _is_dead(qubits, each)}
-        alive += sum(qubits is not None and len(qubits) > 1 for qubits in working)
-        if None in working:
-            part.add_instruction(whole.operation_from_name(name), name=name)
-        elif working:
-            part.add_instruction(whole.operation_from_name(name), working, name=name)
-    return part if alive else whole
-
-
-def _is_dead(qubits: tuple[int, ...] | None, properties: Any) -> bool:
-    error = None if properties is None else properties.error
-    return qubits is not None and len(qubits) > 1 and error is not None and error >= DEAD
+    """Return the part of a snapshot that works; `fake_kyoto`, whose couplers are all dead, is left as it is."""
+    return working_part(device(backend).target)
 
 
 def noise_of(backend: str, uses: Iterable[Use]) -> NoiseModel:

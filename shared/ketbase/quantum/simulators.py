@@ -7,13 +7,16 @@ from typing import Any
 
 from qiskit.circuit import Barrier, ControlFlowOp, QuantumCircuit
 from qiskit.exceptions import QiskitError
+from qiskit.providers import BackendV2
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
 
+from ketbase.backends.remote import Properties
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.types import MAX_QASM_QUBITS
 from ketbase.errors import ExecutionError, NotFoundError
 from ketbase.quantum import devices
+from ketbase.quantum.calibrations import properties_of
 from ketbase.quantum.describe import steps
 from ketbase.quantum.engines import Counts, Simulated, Work
 from ketbase.quantum.machines import Machine
@@ -48,12 +51,7 @@ class AerEngine:
         """
         if backend.id == IDEAL:
             return Machine(IDEAL, MAX_QASM_QUBITS, ideal_operations(), packages=_PACKAGES)
-        try:
-            whole = devices.device(backend.id).target
-        except KeyError as problem:
-            raise NotFoundError(
-                "BACKEND_NOT_FOUND", f"there is no simulator '{backend.id}'", backend=backend.id
-            ) from problem
+        whole = _snapshot(backend.id).target
         return Machine(
             backend.id,
             whole.num_qubits,
@@ -63,6 +61,16 @@ class AerEngine:
             devices.calibrated_at(backend.id),
             _PACKAGES,
         )
+
+    def properties(self, backend: BackendInfo) -> Properties | None:
+        """Read all of the calibration that a device is simulated with; `aer` has none.
+
+        Raises:
+            NotFoundError: `BACKEND_NOT_FOUND`.
+        """
+        if backend.id == IDEAL:
+            return None
+        return properties_of(backend.id, _snapshot(backend.id).properties())
 
     def run(self, work: Work) -> Simulated:
         """Run each circuit on the qubits it touches; the same work gives the same counts.
@@ -102,6 +110,13 @@ class AerEngine:
         if method.bond is not None and _bond_reached(result) >= method.bond:
             raise _too_entangled(circuit.num_qubits, method.bond, self._max_memory_mb)
         return counts_in(result, circuit.num_clbits)
+
+
+def _snapshot(backend: str) -> BackendV2:
+    try:
+        return devices.device(backend)
+    except KeyError as problem:
+        raise NotFoundError("BACKEND_NOT_FOUND", f"there is no simulator '{backend}'", backend=backend) from problem
 
 
 def result_of(simulator: AerSimulator, circuit: QuantumCircuit, shots: int, seed: int) -> Any:
