@@ -20,8 +20,7 @@ class Settings(BaseSettings):
         ionq_api_key: of IonQ's cloud; its backends are there where it is set.
         ibm_token: of IBM Quantum's platform; the same.
         braket_regions: of AWS, with commas between, whose Braket devices are used; the same.
-        poll_every_s: how often the local stack asks each provider for its open jobs; in the cloud the template's rate
-            holds.
+        poll_every_s: how often the local stack asks a provider for its open jobs; the cloud, as its template says.
         max_running_jobs: the most jobs of all organisations that run at one moment.
         max_concurrent_jobs: the most jobs of one organisation that run at one moment.
         job_deadline_s: a job that runs longer than this is stopped by the sweeper.
