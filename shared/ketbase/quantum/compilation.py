@@ -1,23 +1,24 @@
 """Binding a circuit's parameters and translating it into what a backend runs."""
 
-import math
 import platform
 from collections import Counter
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 
 from qiskit import qasm3, transpile
-from qiskit.circuit import Barrier, ParameterExpression, QuantumCircuit
+from qiskit.circuit import Barrier, QuantumCircuit
 from qiskit.exceptions import QiskitError
 
+from ketbase.backends.checks import check_experiment
 from ketbase.backends.experiments import Experiment
 from ketbase.backends.types import CompiledCircuit
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.errors import InvalidCircuitError
-from ketbase.quantum import experiments
+from ketbase.quantum.binding import assigned
 from ketbase.quantum.build import circuit_of
 from ketbase.quantum.describe import registers_of, steps
+from ketbase.quantum.experiments.expansion import expand
+from ketbase.quantum.experiments.folding import foldable
 from ketbase.quantum.machines import Machine
 from ketbase.quantum.programs import expanded, to_bytes, touched
 from ketbase.version import VERSION
@@ -53,27 +54,31 @@ def _sdk_versions(packages: tuple[str, ...]) -> dict[str, str]:
 def compiled(
     definition: CircuitDefinition, machine: Machine, experiment: Experiment, *, seed: int, optimization_level: int
 ) -> CompiledCircuit:
-    """Bind the parameters (radians) and translate the circuit, measuring every qubit where nothing is measured.
+    """Bind the parameters (radians) and translate the circuit into all that is executed for an experiment.
 
-    One set of parameters is bound before the compiler sees the circuit; of several, each is bound after it, so that
-    the circuit is compiled once.
+    A circuit that measures nothing gets every qubit measured at its end. Observables are measured in place of its
+    own measurements. One set of parameters is bound before the compiler sees the circuit; of several, each is bound
+    after it, so that the circuit is compiled once.
 
     Raises:
-        InvalidCircuitError: `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_PARAMETER`, `TOO_MANY_QUBITS` or
-            `UNSUPPORTED_OPERATION`.
+        InvalidCircuitError: `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_PARAMETER`, `INVALID_OBSERVABLE`,
+            `MITIGATION_WITHOUT_OBSERVABLES`, `TOO_MANY_QUBITS`, `TOO_MANY_CIRCUITS` or `UNSUPPORTED_OPERATION`.
     """
     _check_size(definition, machine)
-    circuits = [bound(definition, parameters) for parameters in experiment.parameters]
-    circuit = circuits[0] if len(circuits) == 1 else circuit_of(definition)
-    circuit = _measured(circuit)
+    check_experiment(definition, experiment)
+    packages = machine.packages
+    if experiment.mitigation.zne is not None and not machine.estimates:
+        machine, packages = foldable(machine), (*packages, "qiskit-mitigation")
+    circuit = circuit_of(definition)
+    circuit = _unmeasured(circuit) if experiment.observables else _measured(circuit)
+    if len(experiment.parameters) == 1:
+        circuit = assigned(circuit, experiment.parameters[0])
     _check_operations(circuit, machine)
     if machine.targets:
         program = _transpiled(circuit, machine, seed, optimization_level)
-        layout = _layout(program, definition.n_qubits)
     else:
         program = expanded(circuit, machine.operations)
-        layout = tuple(range(circuit.num_qubits))
-    made, variants = experiments.expand(program, experiment)
+    made, variants = expand(program, experiment, machine, _ends(program, definition.n_qubits))
     if machine.finish is not None:
         made = tuple(machine.finish(each) for each in made)
     first = made[0]
@@ -84,61 +89,25 @@ def compiled(
         backend=machine.backend,
         n_qubits=definition.n_qubits,
         physical_qubits=touched(first),
-        layout=layout,
+        layout=_begins(program, definition.n_qubits),
         depth=first.depth(lambda instruction: not isinstance(instruction.operation, Barrier)),
         gate_counts=_gate_counts(first),
         registers=tuple(registers_of(first)),
         calibrated_at=machine.calibrated_at,
-        sdk=sdk_versions(machine.packages),
+        sdk=sdk_versions(packages),
     )
 
 
-def _layout(program: QuantumCircuit, n_qubits: int) -> tuple[int, ...]:
+def _begins(program: QuantumCircuit, n_qubits: int) -> tuple[int, ...]:
     if program.layout is None:  # every qubit reaches every other
         return tuple(range(n_qubits))
     return tuple(program.layout.initial_index_layout(filter_ancillas=True))
 
 
-def bound(definition: CircuitDefinition, parameters: Mapping[str, float]) -> QuantumCircuit:
-    """Build a circuit and give its parameters their values.
-
-    Raises:
-        InvalidCircuitError: `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS` or `INVALID_PARAMETER`, naming them.
-    """
-    wanted, given = set(definition.inputs), set(parameters)
-    missing, unknown = sorted(wanted - given), sorted(given - wanted)
-    if missing:
-        raise InvalidCircuitError(
-            "UNBOUND_PARAMETERS", f"give values for the parameters {', '.join(missing)}", parameters=missing
-        )
-    if unknown:
-        raise InvalidCircuitError(
-            "UNKNOWN_PARAMETERS",
-            f"the circuit has no parameters {', '.join(unknown)}; "
-            f"it has {', '.join(definition.inputs) or 'none at all'}",
-            parameters=unknown,
-        )
-    for name, value in parameters.items():
-        if not math.isfinite(value):
-            raise _invalid_parameter(f"the value of parameter '{name}' is not a finite number")
-    circuit = circuit_of(definition)
-    if not parameters:
-        return circuit
-    try:
-        circuit = circuit.assign_parameters(dict(parameters))
-        for operation, _, _ in steps(circuit):
-            for angle in operation.params:
-                if isinstance(angle, ParameterExpression) and not angle.parameters:
-                    angle = float(angle)
-                if isinstance(angle, float) and not math.isfinite(angle):
-                    raise _invalid_parameter(f"an angle of {operation.name.upper()} is not finite")
-    except (QiskitError, ArithmeticError, TypeError, ValueError) as problem:
-        raise _invalid_parameter(f"an angle has no value with these parameters: {problem}") from problem
-    return circuit
-
-
-def _invalid_parameter(message: str) -> InvalidCircuitError:
-    return InvalidCircuitError("INVALID_PARAMETER", message)
+def _ends(program: QuantumCircuit, n_qubits: int) -> tuple[int, ...]:
+    if program.layout is None:
+        return tuple(range(n_qubits))
+    return tuple(program.layout.final_index_layout(filter_ancillas=True))
 
 
 def _check_size(definition: CircuitDefinition, machine: Machine) -> None:
@@ -161,10 +130,16 @@ def _measured(circuit: QuantumCircuit) -> QuantumCircuit:
     return measured
 
 
-def _without_clbits(circuit: QuantumCircuit) -> QuantumCircuit:
+def _unmeasured(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Take away the measurements of a circuit that does nothing after them."""
+    return _without_clbits(circuit, leave_out="measure")
+
+
+def _without_clbits(circuit: QuantumCircuit, leave_out: str = "") -> QuantumCircuit:
     bare = QuantumCircuit(circuit.qubits, *circuit.qregs)
     for instruction in circuit.data:
-        bare._append(instruction)
+        if instruction.name != leave_out:
+            bare._append(instruction)
     return bare
 
 

@@ -11,9 +11,9 @@ from ketbase.backends.remote import Properties, RemoteOutcome, RemoteState, Sigh
 from ketbase.backends.types import BackendInfo, CompiledCircuit, Outcome
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.errors import NotFoundError
-from ketbase.quantum import experiments
 from ketbase.quantum.compilation import compiled, sdk_versions
 from ketbase.quantum.engines import Engine, Remote, Simulator, Work
+from ketbase.quantum.experiments.evaluation import evaluate
 from ketbase.quantum.programs import from_bytes
 
 
@@ -62,14 +62,15 @@ class QuantumProviders:
         work = _work(compiled, backend, experiment, shots, seed, noise)
         started_at, started = datetime.now(UTC), time.perf_counter()
         simulated = engine.run(work)
+        seconds, ended_at = time.perf_counter() - started, datetime.now(UTC)
         return Outcome(
-            counts=simulated.counts,
+            counts=() if experiment.observables else simulated.counts,
             shots=shots,
-            expectations=experiments.evaluate(compiled.variants, simulated.counts, experiment),
+            expectations=evaluate(compiled.variants, simulated.counts, experiment),
             method=simulated.method,
-            seconds=time.perf_counter() - started,
+            seconds=seconds,
             started_at=started_at,
-            ended_at=datetime.now(UTC),
+            ended_at=ended_at,
             sdk=sdk_versions(engine.machine(backend).packages),
         )
 
@@ -105,10 +106,9 @@ class QuantumProviders:
         remote = self._remote(backend.engine)
         fetched = remote.fetch(remote_id, _work(compiled, backend, experiment, shots))
         outcome = Outcome(
-            counts=fetched.counts,
+            counts=() if experiment.observables else fetched.counts,
             shots=shots,
-            expectations=fetched.expectations
-            or experiments.evaluate(compiled.variants, fetched.counts, experiment),
+            expectations=fetched.expectations or evaluate(compiled.variants, fetched.counts, experiment),
             method=fetched.method,
             seconds=fetched.seconds,
             started_at=fetched.started_at,

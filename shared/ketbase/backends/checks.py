@@ -1,0 +1,82 @@
+"""Whether what is asked of a circuit can be asked of it, as far as that is known before it is compiled."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ketbase.backends.experiments import Experiment, Observable
+from ketbase.circuits.types import CircuitDefinition, bind_check
+from ketbase.errors import InvalidCircuitError
+
+_NOT_WITH_OBSERVABLES = ("control_flow", "mid_circuit_measurement", "reset")
+
+
+def check_experiment(definition: CircuitDefinition, experiment: Experiment) -> None:
+    """Check parameter sets and observables against a circuit.
+
+    Raises:
+        InvalidCircuitError: `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_OBSERVABLE` or
+            `UNSUPPORTED_OPERATION`.
+    """
+    several = len(experiment.parameters) > 1
+    for number, values in enumerate(experiment.parameters):
+        _check_names(definition.inputs, values, number if several else None)
+    if experiment.observables:
+        _check_observables(definition, experiment.observables)
+    elif experiment.mitigation.readout or experiment.mitigation.zne is not None:
+        raise InvalidCircuitError(
+            "MITIGATION_WITHOUT_OBSERVABLES",
+            "Mitigation is of expectation values: give observables, such as "
+            f'[{{"terms": {{"{"Z" * min(definition.n_qubits, 10)}": 1}}}}].',
+            field="mitigation",
+        )
+
+
+def _check_names(inputs: tuple[str, ...], values: Iterable[str], number: int | None) -> None:
+    missing, unknown = bind_check(inputs, values)
+    where: dict[str, Any] = {"field": "parameters"}
+    of_set = ""
+    if number is not None:
+        where = {"field": f"sweep.{number}", "parameter_set": number}
+        of_set = f" of set {number} (counted from 0)"
+    if missing:
+        raise InvalidCircuitError(
+            "UNBOUND_PARAMETERS",
+            f"The circuit's parameters{of_set} need values (radians): {', '.join(missing)}.",
+            parameters=missing,
+            **where,
+        )
+    if unknown:
+        raise InvalidCircuitError(
+            "UNKNOWN_PARAMETERS",
+            f"The circuit has no parameters {', '.join(unknown)}{of_set}; it has {', '.join(inputs) or 'none'}.",
+            parameters=unknown,
+            **where,
+        )
+
+
+def _check_observables(definition: CircuitDefinition, observables: tuple[Observable, ...]) -> None:
+    for number, observable in enumerate(observables):
+        if observable.n_qubits != definition.n_qubits:
+            raise InvalidCircuitError(
+                "INVALID_OBSERVABLE",
+                f"The Pauli strings of observable {observable.name or number} have {observable.n_qubits} letters, "
+                f"but the circuit has {definition.n_qubits} qubits; a string has one letter for each, the one of "
+                "qubit 0 rightmost.",
+                field=f"observables.{number}",
+                n_letters=observable.n_qubits,
+                n_qubits=definition.n_qubits,
+            )
+    if all(set(term) == {"I"} for observable in observables for term in observable.terms):
+        raise InvalidCircuitError(
+            "INVALID_OBSERVABLE",
+            "The observables are nothing but the identity, whose value is its coefficient whatever is run.",
+            field="observables",
+        )
+    found = [feature for feature in _NOT_WITH_OBSERVABLES if feature in definition.features]
+    if found:
+        raise InvalidCircuitError(
+            "UNSUPPORTED_OPERATION",
+            f"Observables are measured at the end of a circuit in place of its own measurements; this one has "
+            f"{' and '.join(found).replace('_', ' ')}, whose outcomes would be lost. Run it for its counts.",
+            features=found,
+        )
