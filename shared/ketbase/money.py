@@ -131,3 +131,10 @@ def _nano(exact: Decimal) -> int:
     if nano > MOST:
         raise ValueError(_TOO_MUCH)
     return -nano if sign else nano
+
+
+def positive(amount: Money) -> Money:
+    """Let through an amount above 0; for fields of requests."""
+    if amount <= Money():
+        raise ValueError("must be more than 0")
+    return amount

@@ -82,6 +82,7 @@ BODIES: dict[str, Any] = {
     "CreateCircuit": {"name": "Bell", **BELL},
     "CreateKey": {"name": "another", "scopes": ["circuits:read"]},
     "EstimateRequest": {"circuit": {"n_qubits": 2, "gates": 2}},
+    "OptimizeCircuit": {"target_backend": "fake_fez", "effort": 1},
     "RunCircuit": {"backend": "aer", "shots": 10},
     "UpdateCircuit": {"name": "renamed"},
 }

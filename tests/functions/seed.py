@@ -13,7 +13,9 @@ from ketbase.accounts.types import Caller
 
 API_KEY = "qsk_dev_000000000000000000000001"
 NEEDED_STEPS = {1: 3, 2: None, 3: 0, 4: 1, 5: 2, 6: 0, 7: 1, 8: 1}
-"""How many steps of its run each job has behind it; job 2 still waits, and jobs 7 and 8 are at a provider."""
+"""How many steps of its run each job has behind it; job 2 still waits, and jobs 7 and 8 are at a provider.
+
+Job 9 is an optimisation that was started."""
 EMAIL, PASSWORD = "owner@example.com", "correct horse battery"
 RESET_TOKEN = "reset-token-of-the-seed"
 OTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -27,6 +29,7 @@ _COUNTED = (
     "ketbase.accounts.signup",
     "ketbase.auth.sessions",
     "ketbase.circuits.service",
+    "ketbase.optimize.service",
     "ketbase.steps.intake",
 )
 INVITATION_TOKEN = "0" * 43
@@ -35,6 +38,7 @@ INVITATION_TOKEN = "0" * 43
 def main() -> None:
     from ketbase.accounts.types import Origin
     from ketbase.circuits.types import CreateCircuit, Gate
+    from ketbase.optimize.types import OptimizeCircuit
     from ketbase.run.types import RunCircuit
     from ketbase.runtime import wiring
 
@@ -67,6 +71,10 @@ def main() -> None:
             )[:steps]:
                 step(started.reference)
         hand_over(caller)
+        body = OptimizeCircuit(target_backend="fake_fez", optimization_level=1, effort=2.0)
+        submission = wiring.optimizations().submit(caller, circuits[0].id, body, None)
+        job = wiring.job_store().get(caller.organization_id, submission.job_id)
+        wiring.job_store().start(job, at_most_running=100, at_most_in_all=100)
         sign_in()
 
 

@@ -26,7 +26,7 @@ from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Delete, Equals, Index, Records, walk
 from ketbase.types import Model
 
-BLOB_ROOMS = ("circuits", "jobs")
+BLOB_ROOMS = ("circuits", "compiled", "jobs")
 """The first part of the blobs' keys; the second is the organisation."""
 
 _WHOLE = "organization"

@@ -195,6 +195,17 @@ class Metadata(Model):
         return tuple(dict.fromkeys(tags))
 
 
+class Placement(Model):
+    """Where a circuit was optimised to run: it stays there on that backend, and is placed anew on others.
+
+    Attributes:
+        qubits: for each qubit of the circuit, the backend's.
+    """
+
+    backend: str
+    qubits: tuple[int, ...]
+
+
 class CircuitSummary(Model):
     """A circuit in a list."""
 
@@ -209,6 +220,7 @@ class CircuitSummary(Model):
     source_format: SourceFormat
     features: tuple[str, ...] = ()
     metadata: Metadata = Metadata()
+    placement: Placement | None = None
     created_at: Moment
     updated_at: Moment
 

@@ -11,6 +11,9 @@ from ketbase.types import Model
 
 COMPILE_S, EXECUTE_S, COLLECT_S = 290.0, 890.0, 60.0
 """The longest that each step may take, in seconds; a little less than the function's own limit."""
+OPTIMIZE_STEPS = 1
+_VERIFY_S = 5.0
+"""What verifying an optimised circuit takes beside the search, in seconds; it is given up after ten times that."""
 LEAST_S = 60.0
 """A ceiling never allows a step less than this, in seconds: an estimate of nothing is often wrong."""
 MARGIN = 10.0
@@ -80,34 +83,40 @@ class Quotes:
         lines = (
             CostLine(what="provider", estimated=provider, reserved=provider),
             self._compute(seconds),
+            self._workflow(STEPS),
+        )
+        return _quote(backend, lines, seconds.compile + seconds.execute + seconds.collect, budget_limit)
+
+    def optimize(self, backend: BackendInfo, effort_s: float, budget_limit: Money | None = None) -> Quote:
+        """Price an optimisation for a backend; nothing runs there.
+
+        Raises:
+            InvalidError: `BUDGET_LIMIT_TOO_LOW`, it would not cover what is expected.
+        """
+        expected, longest = effort_s + _VERIFY_S, optimizing_s(effort_s)
+        lines = (
             CostLine(
-                what="workflow",
-                estimated=self._prices.transitions(STEPS) + self._prices.requests(STEPS),
-                reserved=self._prices.transitions(STEPS + REPEATS) + self._prices.requests(STEPS + REPEATS),
+                what="compute",
+                estimated=self._prices.compute(expected, self._compute_mb),
+                reserved=self._prices.compute(longest, self._compute_mb),
             ),
+            self._workflow(OPTIMIZE_STEPS),
         )
-        estimated = sum((line.estimated for line in lines), Money())
-        ceiling = sum((line.reserved for line in lines), Money())
-        if budget_limit is not None and budget_limit < estimated:
-            raise InvalidError(
-                "BUDGET_LIMIT_TOO_LOW",
-                f"The run is expected to cost ${estimated}; a budget_limit of ${budget_limit} would stop it.",
-                field="budget_limit",
-                estimated_cost=str(estimated),
-            )
-        return Quote(
-            backend=backend.id,
-            estimated=estimated,
-            reserved=ceiling if budget_limit is None else budget_limit,
-            lines=lines,
-            expected_seconds=round(seconds.compile + seconds.execute + seconds.collect, 3),
-        )
+        return _quote(backend, lines, expected, budget_limit)
 
     def reference(self, backend: BackendInfo) -> Money | None:
         """Say what a Bell pair with 1,024 shots is expected to cost; `None` where no price is known."""
         if self._prices.backend(backend, 1, _BELL_SHOTS) is None:
             return None
         return self.run(_BELL, backend, _BELL_SHOTS).estimated
+
+    def _workflow(self, steps: int) -> CostLine:
+        most = steps + REPEATS
+        return CostLine(
+            what="workflow",
+            estimated=self._prices.transitions(steps) + self._prices.requests(steps),
+            reserved=self._prices.transitions(most) + self._prices.requests(most),
+        )
 
     def _provider(self, backend: BackendInfo, shots: int, budget_limit: Money | None) -> Money:
         price = self._prices.backend(backend, 1, shots)
@@ -136,3 +145,28 @@ class Quotes:
 
 def _allowed(expected: float, longest: float) -> float:
     return min(max(LEAST_S, MARGIN * expected), longest)
+
+
+def optimizing_s(effort_s: float) -> float:
+    """Say how long an optimisation may take, in seconds: the search, what it has under way then, and verifying."""
+    return min(2 * effort_s + 12 * _VERIFY_S, EXECUTE_S)
+
+
+def _quote(backend: BackendInfo, lines: tuple[CostLine, ...], seconds: float, budget_limit: Money | None) -> Quote:
+    """Add the lines up, and hold the ceiling to the user's own."""
+    estimated = sum((line.estimated for line in lines), Money())
+    ceiling = sum((line.reserved for line in lines), Money())
+    if budget_limit is not None and budget_limit < estimated:
+        raise InvalidError(
+            "BUDGET_LIMIT_TOO_LOW",
+            f"The job is expected to cost ${estimated}; a budget_limit of ${budget_limit} would stop it.",
+            field="budget_limit",
+            estimated_cost=str(estimated),
+        )
+    return Quote(
+        backend=backend.id,
+        estimated=estimated,
+        reserved=ceiling if budget_limit is None else budget_limit,
+        lines=lines,
+        expected_seconds=round(seconds, 3),
+    )

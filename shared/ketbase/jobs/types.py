@@ -59,7 +59,7 @@ class Priority(StrEnum):
     LOW = "low"
 
 
-type JobKind = Literal["run"]
+type JobKind = Literal["run", "optimize"]
 
 
 class Progress(Model):

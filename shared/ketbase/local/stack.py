@@ -107,5 +107,6 @@ def _purge() -> None:
     if isinstance(journal, LocalWorkflows):
         journal.forget_ended(now - _KEEP_EXECUTIONS)
     if isinstance(blobs, FileBlobs):
-        blobs.forget("jobs/", now - timedelta(days=settings().result_days))
+        for room in ("jobs/", "compiled/"):
+            blobs.forget(room, now - timedelta(days=settings().result_days))
         blobs.forget("audit/", now - timedelta(days=settings().audit_days))

@@ -1,12 +1,14 @@
 """The quantum port: reading, writing, compiling and executing circuits, without naming an SDK."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
 
 from ketbase.backends.experiments import Experiment
 from ketbase.backends.remote import Properties, RemoteOutcome, RemoteState, Sighting
 from ketbase.backends.types import BackendInfo, CompiledCircuit, Engine, Outcome
 from ketbase.circuits.types import CircuitDefinition
+from ketbase.optimize.types import Optimized
 
 
 class CircuitLanguage(Protocol):
@@ -59,6 +61,30 @@ class QuantumProvider(Protocol):
         Raises:
             InvalidCircuitError: unbound or unknown parameters, too many qubits or circuits, or an operation that
                 the backend lacks.
+            UnavailableError: the provider does not say what the backend is like now.
+        """
+
+    def calibrated_at(self, backend: BackendInfo) -> datetime | None:
+        """Say when the calibration was made that circuits are compiled by; `None` where there is none.
+
+        Raises:
+            UnavailableError: the provider does not answer.
+        """
+
+    def optimize(
+        self, definition: CircuitDefinition, *, backend: BackendInfo, level: int, effort_s: float, seed: int
+    ) -> Optimized:
+        """Search for the best way to run a circuit on a backend; free parameters stay free.
+
+        Args:
+            definition: the circuit.
+            backend: where it is to run.
+            level: 0 to 3; 3 searches for `effort_s` seconds.
+            effort_s: how long.
+            seed: of the search.
+
+        Raises:
+            InvalidCircuitError: `TOO_MANY_QUBITS` or `UNSUPPORTED_OPERATION`.
             UnavailableError: the provider does not say what the backend is like now.
         """
 
@@ -158,3 +184,43 @@ class QuantumProvider(Protocol):
         Raises:
             UnavailableError: the provider does not answer.
         """
+
+
+class Overlap(NamedTuple):
+    """What two states φ and ψ have in common.
+
+    Attributes:
+        fidelity: |⟨φ|ψ⟩|², from 0 to 1.
+        phase: of ⟨φ|ψ⟩, in radians, above −π and up to π: ψ is φ with this phase where the fidelity is 1.
+    """
+
+    fidelity: float
+    phase: float
+
+
+class StateVectors(Protocol):
+    """State vectors of a few qubits: computing and comparing them.
+
+    A state is bytes: its amplitudes as little-endian complex128, 16 bytes for each, of norm 1 together; qubit 0 is
+    the least significant bit of an amplitude's number.
+    """
+
+    def compute(self, definition: CircuitDefinition, parameters: Mapping[str, float]) -> bytes:
+        """Compute the state of a circuit of gates, parameters in radians, measurements at its end left out.
+
+        Bounded in time and memory whatever the circuit is.
+
+        Raises:
+            InvalidCircuitError: `INVALID_PARAMETER`, `UNSUPPORTED_OPERATION`, or `CIRCUIT_TOO_COMPLEX` where a
+                bound was reached.
+            UnavailableError: nothing computes at this moment.
+        """
+
+    def rotated(self, state: bytes, rotations: int) -> list[list[float]]:
+        """Write a state under K evenly spread global phases, each as its real parts and then its imaginary parts.
+
+        The cosine of the best of them with another state's is at least cos(π/K) times the overlap |⟨φ|ψ⟩|.
+        """
+
+    def overlaps(self, state: bytes, others: Sequence[bytes]) -> list[Overlap]:
+        """Compare a state with others of as many qubits, in double precision."""

@@ -7,11 +7,11 @@ from ketbase.backends.service import Backends
 from ketbase.backends.types import Calibration
 from ketbase.costs.meter import Meter
 from ketbase.jobs.store import JobStore
-from ketbase.jobs.types import Abandoned, Job, JobReference
+from ketbase.jobs.types import Job, JobReference
 from ketbase.ports.doorbell import Doorbell
 from ketbase.run.types import CompiledView, Provenance, RunConfig, RunResult
-from ketbase.steps.ceiling import JobOverError, ceiling_reached
-from ketbase.steps.failures import ended_at_ceiling, error_of
+from ketbase.steps.ceiling import JobOverError
+from ketbase.steps.failing import Failing
 from ketbase.steps.files import JobFiles
 from ketbase.steps.running import running
 from ketbase.steps.types import StepFailure
@@ -28,6 +28,7 @@ class FinalSteps:
         calibrations: CalibrationHistory,
         doorbell: Doorbell,
         meter: Meter,
+        failing: Failing,
     ):
         self._jobs = jobs
         self._files = files
@@ -35,6 +36,7 @@ class FinalSteps:
         self._calibrations = calibrations
         self._doorbell = doorbell
         self._meter = meter
+        self._failing = failing
 
     def collect(self, reference: JobReference) -> None:
         """Write the result with its provenance, then complete the job.
@@ -53,19 +55,9 @@ class FinalSteps:
 
     def fail(self, reference: JobReference, failure: StepFailure) -> None:
         """Fail the job with what the failed step said, unless it is over already."""
-        job = self._jobs.get(reference.organization_id, reference.job_id)
-        if job is None or job.status.final:
-            return
-        at_ceiling = ended_at_ceiling(failure)
-        failed = self._jobs.fail(
-            job,
-            ceiling_reached(job) if at_ceiling else error_of(failure),
-            self._meter.charge(0.0),
-            Abandoned.WHOLE if at_ceiling else Abandoned.STOPPED,
-        )
+        failed = self._failing.fail(reference, failure)
         if failed is not None:
             self._backends.count(failed, circuits=0, seconds=0.0)
-            self._doorbell.ring(f"{job.id} failed")
 
     def _result(self, job: Job) -> RunResult:
         reference, config = job.reference, RunConfig.model_validate(job.config)

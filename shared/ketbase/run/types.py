@@ -16,17 +16,11 @@ from ketbase.backends.experiments import (
 from ketbase.backends.types import Calibration
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.jobs.types import JobReference, Priority, Remote
-from ketbase.money import Money
+from ketbase.money import Money, positive
 from ketbase.types import Model, Moment
 
 MAX_SHOTS = 1_000_000
 MAX_SEED = 2**31 - 1
-
-
-def _positive(amount: Money) -> Money:
-    if amount <= Money():
-        raise ValueError("must be more than 0")
-    return amount
 
 
 class RunOptions(Model):
@@ -69,7 +63,7 @@ class RunCircuit(RunOptions):
 
     backend: str | None = None
     priority: Priority = Priority.NORMAL
-    budget_limit: Annotated[Money, AfterValidator(_positive)] | None = None
+    budget_limit: Annotated[Money, AfterValidator(positive)] | None = None
 
 
 class RunConfig(RunOptions):

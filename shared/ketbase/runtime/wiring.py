@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from ketbase.jobs.sweeper import Sweeper
     from ketbase.ledger.service import Ledger
     from ketbase.notices.deliverer import Deliverer
+    from ketbase.optimize.service import Optimizations
+    from ketbase.optimize.steps import OptimizeSteps
     from ketbase.ports.blobs import Blobs
     from ketbase.ports.clock import Clock
     from ketbase.ports.doorbell import Doorbell
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from ketbase.run.ending import FinalSteps
     from ketbase.run.handover import HandoverSteps
     from ketbase.run.service import Runs
+    from ketbase.steps.failing import Failing
     from ketbase.steps.files import JobFiles
     from ketbase.steps.intake import Intake
     from ketbase.vault import Vault
@@ -694,13 +697,53 @@ def refresher() -> Refresher:
 
 
 @functools.cache
+def failing() -> Failing:
+    """What ends jobs that failed."""
+    from ketbase.costs.meter import Meter
+    from ketbase.steps.failing import Failing
+
+    return Failing(job_store(), doorbell(), Meter(prices(), settings().memory_mb or settings().control_memory_mb))
+
+
+@functools.cache
+def optimizations() -> Optimizations:
+    """Submission of optimisations."""
+    from ketbase.optimize.service import Optimizations
+
+    return Optimizations(circuits(), backends(), quotes(), intake())
+
+
+@functools.cache
+def optimize_steps() -> OptimizeSteps:
+    """The step of an optimisation."""
+    from ketbase.circuits.store import CircuitStore
+    from ketbase.costs.meter import Meter
+    from ketbase.optimize.steps import OptimizeSteps
+    from ketbase.steps.ceiling import Ceiling
+
+    meter = Meter(prices(), settings().memory_mb or settings().compute_memory_mb)
+    return OptimizeSteps(
+        job_store(),
+        job_files(),
+        blobs(),
+        CircuitStore(records(), blobs()),
+        provider(),
+        backends(),
+        meter,
+        Ceiling(job_store(), meter, clock()),
+        doorbell(),
+        clock(),
+    )
+
+
+@functools.cache
 def final_steps() -> FinalSteps:
     """The steps that end a run."""
     from ketbase.costs.meter import Meter
     from ketbase.run.ending import FinalSteps
 
     meter = Meter(prices(), settings().memory_mb or settings().control_memory_mb)
-    return FinalSteps(job_store(), job_files(), backends(), calibrations(), doorbell(), meter)
+    return FinalSteps(job_store(), job_files(), backends(), calibrations(), doorbell(), meter, failing())
 
 
 @functools.cache

@@ -82,7 +82,10 @@ class Intake:
             updated_at=now,
         )
         copy = JobCircuit(
-            circuit_id=circuit.id, definition=circuit.circuit_definition, source_qasm=circuit.source_qasm
+            circuit_id=circuit.id,
+            definition=circuit.circuit_definition,
+            placement=circuit.placement,
+            source_qasm=circuit.source_qasm,
         )
         self._files.keep(job.reference, "circuit.json", copy)
         submitted = line(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ketbase.circuits.types import CircuitDefinition
+from ketbase.circuits.types import CircuitDefinition, Placement
 from ketbase.jobs.types import JobReference
 from ketbase.types import Model
 
@@ -12,6 +12,7 @@ class JobCircuit(Model):
 
     circuit_id: str
     definition: CircuitDefinition
+    placement: Placement | None = None
     source_qasm: str | None
 
 

@@ -37,6 +37,7 @@ from ketbase.run.ending import FinalSteps
 from ketbase.run.service import Runs, check_allowed, check_fits
 from ketbase.run.types import RunCircuit
 from ketbase.steps.ceiling import ENDED_BY_ALARM, Ceiling, JobOverError
+from ketbase.steps.failing import Failing
 from ketbase.steps.failures import StepFailedError
 from ketbase.steps.files import JobFiles
 from ketbase.steps.intake import Intake
@@ -89,7 +90,8 @@ class Scene:
         self.history = CalibrationHistory(records, self.blobs, self.clock)
         ceiling = Ceiling(self.store, meter, self.clock, self.alarm)
         self.compute = ComputeSteps(self.store, files, self.provider, self.backends, prices, meter, ceiling)
-        self.final = FinalSteps(self.store, files, self.backends, self.history, self.doorbell, meter)
+        failing = Failing(self.store, self.doorbell, meter)
+        self.final = FinalSteps(self.store, files, self.backends, self.history, self.doorbell, meter, failing)
 
     @contextmanager
     def alarm(self, seconds):

@@ -1,0 +1,1 @@
+"""Optimising circuits for a backend, as a job."""
