@@ -13,13 +13,15 @@ MAX_TERMS = 1_000
 MAX_CIRCUITS = 1_000
 """Of one run: parameter sets times bases to measure times noise scales, and two that calibrate readout."""
 MAX_OUTCOMES = 1_000_000
-"""Different bitstrings that the circuits of one run may give together, where their counts are kept: what one circuit
+"""Different bitstrings that the circuits of one run may give together, where their counts are kept: what a circuit
 may give. It makes 190 MB of 20 bits each, measured in the step that collects."""
 MAX_ESTIMATED_OUTCOMES = 4_000_000
 """The same, where only the expectation values are kept that they give."""
 
 type PauliString = Annotated[str, StringConstraints(pattern=r"^[IXYZ]+$", max_length=1_000)]
 type Extrapolation = Literal["linear", "quadratic", "exponential"]
+type ExecutionMode = Literal["job", "batch", "session"]
+"""How a provider's machine is held: for the job alone, or in a batch or a session of its own."""
 
 
 class Observable(Model):
@@ -88,11 +90,13 @@ class Experiment(Model):
     Attributes:
         parameters: a value in radians for each free parameter of the circuit, once for each set.
         observables: to estimate; without any, the circuit's own measurements are counted.
+        execution_mode: how the provider's machine is held for it.
     """
 
     parameters: Annotated[tuple[dict[str, float], ...], Field(min_length=1, max_length=MAX_PARAMETER_SETS)] = ({},)
     observables: Annotated[tuple[Observable, ...], Field(max_length=MAX_OBSERVABLES)] = ()
     mitigation: Mitigation = Mitigation()
+    execution_mode: ExecutionMode = "job"
 
 
 class Variant(Model):

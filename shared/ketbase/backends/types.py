@@ -16,6 +16,9 @@ REMOTE: frozenset[Engine] = frozenset({"ionq", "ibm", "braket"})
 ESTIMATING: frozenset[Engine] = frozenset({"ibm"})
 """The engines that estimate observables themselves: they are given the circuit, and choose what to measure."""
 
+WITH_MODES: frozenset[Engine] = frozenset({"ibm"})
+"""The engines that have batches and sessions."""
+
 
 class Capabilities(Model):
     """What a backend can run.

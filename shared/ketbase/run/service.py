@@ -5,7 +5,7 @@ import secrets
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, OrganizationSettings
 from ketbase.backends.service import Backends
-from ketbase.backends.types import BackendInfo
+from ketbase.backends.types import WITH_MODES, BackendInfo
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.types import Circuit, bind_check
 from ketbase.costs.quotes import Quotes
@@ -109,7 +109,7 @@ def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> None
     """Check what can be known of a run before it is compiled.
 
     Raises:
-        InvalidError: `TOO_MANY_SHOTS` for the backend.
+        InvalidError: `TOO_MANY_SHOTS` for the backend, or `UNSUPPORTED_EXECUTION_MODE`.
         InvalidCircuitError: `TOO_MANY_QUBITS`, `UNSUPPORTED_OPERATION`, `UNBOUND_PARAMETERS` or
             `UNKNOWN_PARAMETERS`.
     """
@@ -120,6 +120,12 @@ def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> None
             f"{backend.id} runs at most {can.max_shots} shots, {body.shots} were asked for.",
             field="shots",
             limit=can.max_shots,
+        )
+    if body.execution_mode != "job" and backend.engine not in WITH_MODES:
+        raise InvalidError(
+            "UNSUPPORTED_EXECUTION_MODE",
+            f"{backend.id} has no {body.execution_mode}: leave execution_mode out, or take a machine of IBM's.",
+            field="execution_mode",
         )
     if circuit.n_qubits > can.max_qubits:
         raise InvalidCircuitError(

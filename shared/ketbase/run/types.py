@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from ketbase.backends.experiments import (
     MAX_OBSERVABLES,
     MAX_PARAMETER_SETS,
+    ExecutionMode,
     ExpectationValue,
     Experiment,
     Mitigation,
@@ -35,6 +36,7 @@ class RunOptions(Model):
         mitigation: what is done about errors in their expectation values.
         noise: whether a simulated device adds the noise of its calibration; ideal simulators have none.
         optimization_level: of the compiler, 0 to 3.
+        execution_mode: `batch` or `session` hold a machine of IBM's in one of its own for the run.
     """
 
     shots: Annotated[int, Field(ge=1, le=MAX_SHOTS)] = 1_024
@@ -45,12 +47,18 @@ class RunOptions(Model):
     mitigation: Mitigation = Mitigation()
     noise: bool = True
     optimization_level: Annotated[int, Field(ge=0, le=3)] = 2
+    execution_mode: ExecutionMode = "job"
 
     @property
     def experiment(self) -> Experiment:
         """What the circuit is executed for."""
         sets = tuple({**self.parameters, **each} for each in self.sweep) or (self.parameters,)
-        return Experiment(parameters=sets, observables=self.observables, mitigation=self.mitigation)
+        return Experiment(
+            parameters=sets,
+            observables=self.observables,
+            mitigation=self.mitigation,
+            execution_mode=self.execution_mode,
+        )
 
 
 class RunCircuit(RunOptions):
