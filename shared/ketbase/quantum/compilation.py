@@ -8,6 +8,7 @@ from importlib.metadata import version
 from qiskit import qasm3, transpile
 from qiskit.circuit import Barrier, QuantumCircuit
 from qiskit.exceptions import QiskitError
+from qiskit.transpiler import Target
 
 from ketbase.backends.checks import check_experiment
 from ketbase.backends.experiments import Experiment
@@ -172,12 +173,22 @@ def _transpiled(circuit: QuantumCircuit, machine: Machine, seed: int, optimizati
                 target=target,
                 seed_transpiler=seed,
                 optimization_level=optimization_level,
-                # Level 0 would take qubits 0, 1, 2, … even where dead couplers cut them off from each other.
-                layout_method="sabre" if optimization_level == 0 else None,
+                layout_method=_placing(target, optimization_level),
             )
         except QiskitError as problem:
             reason = problem.message
     raise _unsupported(machine.backend, f"cannot run this circuit: {reason}")
+
+
+def _placing(target: Target, optimization_level: int) -> str | None:
+    """Choose how qubits are placed, where Qiskit would take 0, 1, 2, … whatever they are.
+
+    Level 0 does so even where dead couplers cut them off from each other, and level 1 where some of these numbers
+    are no qubits, as on machines that count from 1.
+    """
+    measured = target["measure"]
+    has_holes = None not in measured and len(measured) < target.num_qubits
+    return "sabre" if optimization_level == 0 or (optimization_level == 1 and has_holes) else None
 
 
 def _gate_counts(circuit: QuantumCircuit) -> dict[str, int]:
