@@ -17,7 +17,7 @@ _STACK_FRAMES = 6_000
 
 def main(descriptor: int) -> None:
     """Serve requests until the other end of the door is closed."""
-    from ketbase.quantum.qasm import warm
+    from ketbase.quantum.tasks import warm
 
     warm()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -72,7 +72,7 @@ def _limit() -> None:
 
 def _answer(request: dict[str, Any]) -> bytes:
     from ketbase.errors import KetbaseError
-    from ketbase.quantum.qasm import TASKS
+    from ketbase.quantum.tasks import TASKS
 
     try:
         said: dict[str, Any] = {"answer": TASKS[request["task"]](**request["arguments"])}

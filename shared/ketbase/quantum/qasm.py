@@ -1,8 +1,7 @@
-"""The tasks of the children that handle foreign text: parse, export, draw."""
+"""Tasks of the children that handle foreign text: parse, export, draw."""
 
 import io
 import re
-from collections.abc import Callable
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -90,10 +89,6 @@ def draw(definition: dict[str, Any], form: Literal["svg", "text"]) -> str:
     if form == "text":
         return str(circuit.draw("text", fold=_COLUMNS["text"]))
     return _svg(circuit)
-
-
-TASKS: dict[str, Callable[..., Any]] = {"parse": parse, "export": export, "draw": draw}
-"""What a child can be asked for, by name."""
 
 
 def warm() -> None:

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any, cast
 
-from ketbase.errors import UnavailableError
+from ketbase.errors import InvalidCircuitError, UnavailableError
 
 MAX_SECONDS = 5
 """Wall time, and processor time, that one request may take."""
@@ -144,6 +144,28 @@ class Sandbox:
         if "refused" in said:
             raise RefusedError(**said["refused"])
         return said["answer"]
+
+
+def ask_about_circuit(sandbox: Sandbox, task: str, **arguments: Any) -> Any:
+    """Run a task that is about one circuit, and put it down to the circuit where that does not end well.
+
+    Raises:
+        InvalidCircuitError: what the task refused it with, or `CIRCUIT_TOO_COMPLEX` where a limit was reached.
+        UnavailableError: no child could be made.
+    """
+    try:
+        return sandbox.ask(task, **arguments)
+    except RefusedError as refusal:
+        raise InvalidCircuitError(refusal.code, refusal.message, **refusal.details) from refusal
+    except SandboxError as end:
+        limit = (
+            f"longer than {MAX_SECONDS} s, which is the limit"
+            if end.timed_out
+            else f"more than {MAX_BYTES // 10**9} GB of memory, or nests too deeply"
+        )
+        raise InvalidCircuitError(
+            "CIRCUIT_TOO_COMPLEX", f"handling this circuit takes {limit}", max_seconds=MAX_SECONDS
+        ) from end
 
 
 def _unavailable() -> UnavailableError:

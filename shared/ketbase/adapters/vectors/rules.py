@@ -77,8 +77,15 @@ def _refuse_metadata(metadata: Mapping[str, Label], what: str) -> None:
         if isinstance(label, tuple):
             if not all(isinstance(each, str) for each in label):
                 raise ValueError(f"{what} has a tuple of other things than texts under {name!r}")
-        elif not isinstance(label, str | int | float) or (isinstance(label, float) and not math.isfinite(label)):
+        elif not isinstance(label, str) and not _is_number(label):
             raise ValueError(f"{what} has {label!r} under {name!r}, no text, number, boolean or tuple of texts")
     size = len(json.dumps(metadata, ensure_ascii=False).encode())
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"{what} has {size:,} bytes of metadata; at most {MAX_METADATA_BYTES:,} are kept")
+
+
+def _is_number(label: object) -> bool:
+    try:
+        return isinstance(label, int | float) and math.isfinite(label)
+    except OverflowError:  # an integer beyond what a float can say
+        return False

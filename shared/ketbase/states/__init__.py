@@ -1,0 +1,1 @@
+"""State vectors of circuits: kept, and found again by their fidelity."""
