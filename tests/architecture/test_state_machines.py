@@ -1,16 +1,23 @@
 """The state machines do what the pipeline needs, in the interpreter that the local stack uses."""
 
 import json
+import threading
+import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ketbase.adapters.clock import SystemClock
+from ketbase.adapters.workflows.local import LocalWorkflows
 from ketbase.local.asl import StateMachineExecution
+from ketbase.local.runner import WorkflowRunner
 from ketbase.local.task import TaskError
-from ketbase.local.template import read_template
+from ketbase.local.template import Template, read_template
+from ketbase.ports.workflows import ExecutionStatus
+from tests.fakes import TurnedClock
 from tests.template import ROOT, template
 
 REFERENCE = {"organization_id": "org_1", "job_id": "job_1"}
@@ -77,3 +84,71 @@ def test_every_state_machine_file_is_deployed() -> None:
         if resource["Type"] == "AWS::Serverless::StateMachine"
     }
     assert files == deployed
+
+
+# --- A run at a provider ---
+
+
+class Remotely(Functions):
+    """The same, for a lane that waits for its provider; `answer` is given for the token as soon as it is there."""
+
+    def __init__(self, journal: LocalWorkflows, **failures: list[str]):
+        super().__init__("remote", **failures)
+        self.journal = journal
+
+    def __call__(self, name: str, payload: bytes) -> bytes:
+        try:
+            answer = super().__call__(name, payload)
+        except TaskError as problem:
+            raise type(problem.error_type, (Exception,), {})("no") from problem
+        if name == "RunSubmitFunction":
+            assert self.journal.succeed(json.loads(payload)["token"], REFERENCE)
+        return answer
+
+
+def execute_remotely(tmp_path: Path, **failures: list[str]) -> Remotely:
+    clock = TurnedClock()
+    journal = LocalWorkflows(tmp_path / "workflows.db", clock)
+    functions = Remotely(journal, **failures)
+    steps = {
+        name: lambda event, _context, name=name: json.loads(functions(name, json.dumps(event).encode()))
+        for name in read_template(ROOT).functions
+        if name.startswith("Run")
+    }
+    local = {name: replace(each, image=False) for name, each in read_template(ROOT).functions.items()}
+    runner = WorkflowRunner(journal, Template(local, read_template(ROOT).workflows), steps, None, clock)
+    threading.Thread(target=runner.run, daemon=True).start()
+    journal.start("run", "e", REFERENCE)
+    for _ in range(500):
+        if journal.status("run", "e") is not ExecutionStatus.RUNNING:
+            break
+        clock.turn(300)  # whoever waits to try again has waited
+        time.sleep(0.01)
+    runner.close()
+    assert journal.status("run", "e") is ExecutionStatus.SUCCEEDED
+    return functions
+
+
+def test_a_run_at_a_provider_is_submitted_fetched_and_collected(tmp_path: Path) -> None:
+    functions = execute_remotely(tmp_path)
+    assert functions.names == [
+        "RunCompileFunction",
+        "RunSubmitFunction",
+        "RunFetchFunction",
+        "RunCollectFunction",
+    ]
+    assert set(functions.calls[1][1]) == {*REFERENCE, "token"}
+
+
+@pytest.mark.parametrize("name", ["RunCompileFunction", "RunSubmitFunction", "RunFetchFunction"])
+def test_a_provider_that_does_not_answer_is_asked_again_and_again(name: str, tmp_path: Path) -> None:
+    functions = execute_remotely(tmp_path, **{name: ["UnavailableError"] * 12})
+    assert Counter(functions.names)[name] == 13
+    assert functions.names[-1] == "RunCollectFunction"
+
+
+def test_what_a_provider_refuses_is_withdrawn_and_fails_with_its_own_error(tmp_path: Path) -> None:
+    functions = execute_remotely(tmp_path, RunSubmitFunction=["StepFailedError"], RunWithdrawFunction=["X"] * 9)
+    assert functions.names[-1] == "RunFailFunction"
+    assert "RunWithdrawFunction" in functions.names
+    assert functions.calls[-1][1]["error"]["Error"] == "StepFailedError"

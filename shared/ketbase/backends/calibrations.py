@@ -51,7 +51,7 @@ class CalibrationHistory:
             medians=backend.calibration,
         )
         place = Key(_partition(backend.id), kept.id)
-        if self._records.get(place) is not None:
+        if self.has(backend, properties.taken_at):
             return False
         text = properties.model_dump_json()
         self._blobs.put(_blob(backend.id, kept.id), text.encode(), content_type="application/json")
@@ -62,6 +62,10 @@ class CalibrationHistory:
             )
             return True
         return False
+
+    def has(self, backend: BackendInfo, taken_at: datetime) -> bool:
+        """Whether the calibration that was made at a moment is there."""
+        return self._records.get(Key(_partition(backend.id), id_of(taken_at))) is not None
 
     def list(self, backend: BackendInfo, request: PageRequest) -> Slice[KeptCalibration]:
         """List a backend's calibrations in the order in which they were made."""

@@ -54,6 +54,8 @@ class Refresher:
         infos = self._listed(engine)
         new, failed = 0, []
         for info in infos:
+            if info.calibration is not None and self._calibrations.has(info, info.calibration.taken_at):
+                continue
             try:
                 properties = self._breakers.call(engine, partial(self._provider.properties, info))
             except KetbaseError:
