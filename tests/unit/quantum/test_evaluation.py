@@ -198,9 +198,8 @@ def scores(bench, shots, pick, calibration_shots=None):
 
 
 def check_scores(found):
-    """That they have mean 0 and spread 1, as far as so many can tell."""
+    """That they have mean 0, spread 1 and no outliers, as far as so many can tell."""
     assert np.abs(found).max() < 4.5
-    assert np.mean(np.abs(found) > 4) <= 1e-3
     # Observables of one repetition share shots: they count as one.
     assert abs(found.mean()) < 4 / math.sqrt(REPEATS)
     assert abs(found.std() - 1) < 4 / math.sqrt(2 * REPEATS)
@@ -211,24 +210,30 @@ def test_raw_values_are_off_by_as_much_as_they_say(seed):
     check_scores(scores(random_bench(seed), 500, lambda value: value.raw))
 
 
-@pytest.mark.parametrize("calibration_shots", [500, 20_000])
+MISREADS = np.array([[0.05, 0.1], [0.02, 0.08], [0.1, 0.03]])
+SHOTS = pytest.mark.parametrize(("shots", "calibration_shots"), [(1_000, 1_000), (200_000, 300)], ids=str)
+
+
+@SHOTS
 @pytest.mark.parametrize("seed", range(3))
-def test_values_with_mended_readout_are_off_by_as_much_as_they_say_also_for_a_short_calibration(
-    seed, calibration_shots
-):
+def test_values_with_mended_readout_are_off_by_as_much_as_they_say(seed, shots, calibration_shots):
     bench = random_bench(seed, readout=True)
-    bench.misreads = np.array([[0.05, 0.1], [0.02, 0.08], [0.1, 0.03]])
-    check_scores(scores(bench, 5_000, lambda value: value.mitigated, calibration_shots))
+    bench.misreads = MISREADS
+    check_scores(scores(bench, shots, lambda value: value.mitigated, calibration_shots))
 
 
 @pytest.mark.parametrize(("form", "scales"), [("linear", (1, 3, 5)), ("quadratic", (1, 3, 5, 7))])
-@pytest.mark.parametrize("readout", [False, True])
-def test_extrapolated_values_are_off_by_as_much_as_they_say(form, scales, readout):
-    bench = random_bench(7, readout=readout, zne={"scales": scales, "extrapolation": form})
+def test_extrapolated_values_are_off_by_as_much_as_they_say(form, scales):
+    bench = random_bench(7, zne={"scales": scales, "extrapolation": form})
     bench.slope = 0.04
-    if readout:
-        bench.misreads = np.array([[0.05, 0.1], [0.02, 0.08], [0.1, 0.03]])
-    check_scores(scores(bench, 2_000, lambda value: value.mitigated, 300))
+    check_scores(scores(bench, 2_000, lambda value: value.mitigated))
+
+
+@SHOTS
+def test_one_calibration_for_all_scales_is_not_taken_for_several(shots, calibration_shots):
+    bench = random_bench(7, readout=True, zne={"scales": (1, 3, 5)})
+    bench.slope, bench.misreads = 0.04, MISREADS
+    check_scores(scores(bench, shots, lambda value: value.mitigated, calibration_shots))
 
 
 def test_an_exponential_that_is_well_seen_is_off_by_as_much_as_it_says():

@@ -234,17 +234,20 @@ def test_a_sweep_without_observables_counts_each_set():
 
 
 @pytest.mark.parametrize(
-    ("sets", "code", "said"),
+    ("angle", "sets", "code", "said"),
     [
-        ([{"x": 1.0}, {}], "UNBOUND_PARAMETERS", r"set 1 \(counted from 0\)"),
-        ([{"x": 1.0}, {"x": 1.0, "y": 2.0}], "UNKNOWN_PARAMETERS", r"no parameters y of set 1"),
-        ([{"x": 1.0}, {"x": 0.0}], "INVALID_PARAMETER", "with x = 0.0"),
+        ("1/x", [{"x": 1.0}, {}], "UNBOUND_PARAMETERS", r"set 1 \(counted from 0\)"),
+        ("1/x", [{"x": 1.0}, {"x": 1.0, "y": 2.0}], "UNKNOWN_PARAMETERS", r"no parameters y of set 1"),
+        ("1/x", [{"x": 1.0}, {"x": 0.0}], "INVALID_PARAMETER", "with x = 0.0"),
+        ("exp(x)", [{"x": 1.0}, {"x": 1000.0}], "INVALID_PARAMETER", "with x = 1000.0"),
+        ("asin(x)", [{"x": 1.0}, {"x": 2.0}], "INVALID_PARAMETER", "with x = 2.0"),
+        ("log(x)", [{"x": 1.0}, {"x": -1.0}], "INVALID_PARAMETER", "with x = -1.0"),
     ],
 )
 @pytest.mark.parametrize("backend", ["aer", "fake_fez"])
-def test_the_set_that_does_not_fit_is_named(sets, code, said, backend):
+def test_the_set_that_does_not_fit_is_named(angle, sets, code, said, backend):
     with pytest.raises(InvalidCircuitError, match=said) as refused:
-        compile_for(of(1, gate("RX", 0, theta="1/x")), experiment(parameters=sets), machine(backend))
+        compile_for(of(1, gate("RX", 0, theta=angle)), experiment(parameters=sets), machine(backend))
     assert refused.value.code == code
 
 
