@@ -24,9 +24,10 @@ from ketbase.ledger import layout as ledger_layout
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Delete, Equals, Index, Records, walk
+from ketbase.states.store import StateStore
 from ketbase.types import Model
 
-BLOB_ROOMS = ("circuits", "compiled", "jobs")
+BLOB_ROOMS = ("circuits", "compiled", "jobs", "states")
 """The first part of the blobs' keys; the second is the organisation."""
 
 _WHOLE = "organization"
@@ -59,11 +60,15 @@ class Erasure:
         circuits: CircuitStore,
         job_store: JobStore,
         jobs: Jobs,
+        states: StateStore | None,
         clock: Clock,
         *,
         linger: timedelta,
     ):
-        """Wire it; for `linger` after its deletion, a run that was under way may still write something."""
+        """Wire it; for `linger` after its deletion, a run that was under way may still write something.
+
+        `states` is `None` in an installation that keeps no vectors, and so no states.
+        """
         self._records = records
         self._blobs = blobs
         self._accounts = accounts
@@ -73,6 +78,7 @@ class Erasure:
         self._circuits = circuits
         self._job_store = job_store
         self._jobs = jobs
+        self._states = states
         self._clock = clock
         self._linger = linger
 
@@ -101,6 +107,8 @@ class Erasure:
         yield from self._erase_people(organization_id)
         yield from self._erase_circuits(organization_id)
         yield from self._erase_jobs(organization_id)
+        if self._states is not None:
+            yield from self._states.erase_vectors(organization_id)
         for room in BLOB_ROOMS:
             for key in self._blobs.keys(f"{room}/{organization_id}/"):
                 self._blobs.delete(key)

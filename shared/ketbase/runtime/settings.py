@@ -21,6 +21,10 @@ class Settings(BaseSettings):
         ibm_token: of IBM Quantum's platform; the same.
         braket_regions: of AWS, with commas between, whose Braket devices are used; the same.
         poll_every_s: how often the local stack asks a provider for its open jobs; the cloud, as its template says.
+        vectors: `none` is for an installation that keeps no vectors.
+        pinecone_api_key: of a project at Pinecone.
+        pinecone_cloud: where new indexes are made, `aws`, `gcp` or `azure`, in `pinecone_region`.
+        pinecone_host: of the control plane, if not Pinecone's own.
         max_running_jobs: the most jobs of all organisations that run at one moment.
         max_concurrent_jobs: the most jobs of one organisation that run at one moment.
         job_deadline_s: a job that runs longer than this is stopped by the sweeper.
@@ -67,6 +71,7 @@ class Settings(BaseSettings):
     doorbell: Literal["local", "sqs"] = "local"
     mail: Literal["files", "ses"] = "files"
     workflows: Literal["local", "stepfunctions"] = "local"
+    vectors: Literal["embedded", "pinecone", "none"] = "embedded"
 
     endpoint_url: str | None = None
     table: str = "ketbase"
@@ -83,6 +88,11 @@ class Settings(BaseSettings):
     cos_api_key: SecretStr = SecretStr("")
     cos_instance_id: str = ""
     cos_token_url: str = "https://iam.cloud.ibm.com/identity/token"  # noqa: S105
+
+    pinecone_api_key: SecretStr = SecretStr("")
+    pinecone_cloud: str = "aws"
+    pinecone_region: str = "us-east-1"
+    pinecone_host: str = ""
 
     ionq_api_key: SecretStr = SecretStr("")
     ibm_token: SecretStr = SecretStr("")

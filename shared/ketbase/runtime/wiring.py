@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from ketbase.errors import NotFoundError
 from ketbase.runtime.settings import settings
 from ketbase.version import VERSION
 
@@ -77,18 +78,23 @@ if TYPE_CHECKING:
     from ketbase.ports.doorbell import Doorbell
     from ketbase.ports.identity import IdentityProvider
     from ketbase.ports.mail import Mail
-    from ketbase.ports.quantum import CircuitLanguage, QuantumProvider
+    from ketbase.ports.quantum import CircuitLanguage, QuantumProvider, StateVectors
     from ketbase.ports.records import Records
+    from ketbase.ports.vectors import Vectors
     from ketbase.ports.webhooks import Webhooks
     from ketbase.ports.workflows import Workflows
     from ketbase.providers.breaker import Breakers
     from ketbase.providers.poller import Poller
     from ketbase.providers.refresher import Refresher
     from ketbase.quantum.engines import Engine
+    from ketbase.quantum.sandbox import Sandbox
     from ketbase.run.compute import ComputeSteps
     from ketbase.run.ending import FinalSteps
     from ketbase.run.handover import HandoverSteps
     from ketbase.run.service import Runs
+    from ketbase.states.search import StateSearch
+    from ketbase.states.service import States
+    from ketbase.states.store import StateStore
     from ketbase.steps.failing import Failing
     from ketbase.steps.files import JobFiles
     from ketbase.steps.intake import Intake
@@ -133,6 +139,34 @@ def blobs() -> Blobs:
     from ketbase.adapters.blobs.files import FileBlobs
 
     return FileBlobs(chosen.data / "blobs")
+
+
+@functools.cache
+def vectors() -> Vectors:
+    """The store of vectors that the settings name.
+
+    Raises:
+        NotFoundError: `VECTORS_NOT_CONFIGURED`, they name none.
+    """
+    chosen = settings()
+    if chosen.vectors == "none":
+        raise NotFoundError(
+            "VECTORS_NOT_CONFIGURED",
+            "This installation keeps no vectors: whoever runs it has to name a store of them.",
+        )
+    if chosen.vectors == "pinecone":
+        from ketbase.adapters.vectors.pinecone import PineconeVectors
+
+        return PineconeVectors(
+            _secret(chosen.pinecone_api_key),
+            prefix=f"ketbase-{chosen.stage}",
+            cloud=chosen.pinecone_cloud,
+            region=chosen.pinecone_region,
+            host=chosen.pinecone_host or None,
+        )
+    from ketbase.adapters.vectors.embedded import EmbeddedVectors
+
+    return EmbeddedVectors(chosen.data / "vectors")
 
 
 @functools.cache
@@ -190,7 +224,22 @@ def language() -> CircuitLanguage:
     """What reads and writes OpenQASM."""
     from ketbase.quantum.language import QiskitLanguage
 
-    return QiskitLanguage()
+    return QiskitLanguage(_sandbox())
+
+
+@functools.cache
+def state_vectors() -> StateVectors:
+    """What computes states and compares them."""
+    from ketbase.quantum.states import QiskitStates
+
+    return QiskitStates(_sandbox())
+
+
+@functools.cache
+def _sandbox() -> Sandbox:
+    from ketbase.quantum.sandbox import Sandbox
+
+    return Sandbox()
 
 
 @functools.cache
@@ -419,6 +468,7 @@ def erasure() -> Erasure:
         CircuitStore(records(), blobs()),
         job_store(),
         jobs(),
+        None if settings().vectors == "none" else state_store(),
         clock(),
         # A run that was under way is stopped by then.
         linger=timedelta(seconds=settings().job_deadline_s),
@@ -432,6 +482,30 @@ def circuits() -> Circuits:
     from ketbase.circuits.store import CircuitStore
 
     return Circuits(CircuitStore(records(), blobs()), language, clock())
+
+
+@functools.cache
+def state_store() -> StateStore:
+    """Where states lie."""
+    from ketbase.states.store import StateStore
+
+    return StateStore(records(), blobs(), vectors)
+
+
+@functools.cache
+def states() -> States:
+    """The states."""
+    from ketbase.states.service import States
+
+    return States(state_store(), circuits(), state_vectors, clock())
+
+
+@functools.cache
+def state_search() -> StateSearch:
+    """The search of states."""
+    from ketbase.states.search import StateSearch
+
+    return StateSearch(state_store(), circuits(), state_vectors)
 
 
 @functools.cache
@@ -957,6 +1031,7 @@ def dependencies() -> dict[str, Callable[[], None]]:
         "blobs": blobs().check,
         "doorbell": doorbell().check,
         "workflows": workflows().check,
+        **({} if settings().vectors == "none" else {"vectors": vectors().check}),
     }
 
 

@@ -148,6 +148,12 @@ class StateStore:
         collection = layout.collection(n_qubits)
         return self._vectors().nearest(collection, organization_id, queries, top_k=top_k, where=_conditions(wanted))
 
+    def erase_vectors(self, organization_id: str) -> Iterator[None]:
+        """Take away all by which an organisation's states are found, and pause after each small part."""
+        for collection in layout.COLLECTIONS:
+            self._vectors().erase(collection, organization_id)
+            yield
+
     def _stored(self, organization_id: str, state_id: str) -> StoredState | None:
         try:
             return StoredState.model_validate_json(self._blobs.get(layout.blob(organization_id, state_id)))

@@ -8,15 +8,20 @@ from ketbase.accounts import layout
 from ketbase.accounts.erasure import Erasure
 from ketbase.accounts.requests import InviteUser, UpdateUser
 from ketbase.accounts.roles import Role
+from ketbase.adapters.vectors.embedded import EmbeddedVectors
 from ketbase.auth.buckets import Buckets, Rate
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit, Gate
+from ketbase.ids import new_id
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.service import Jobs
 from ketbase.jobs.types import JobStatus
 from ketbase.ledger.types import Charge
 from ketbase.money import Money
+from ketbase.states.layout import collection
+from ketbase.states.store import StateStore, StoredState
+from ketbase.states.types import State
 from tests.fakes import DictBlobs, FakeDoorbell, FakeWorkflows, job_store, new_job
 from tests.unit.accounts.conftest import SOMEWHERE
 
@@ -65,7 +70,17 @@ class House:
         )
         circuits = Circuits(CircuitStore(records, town.blobs), lambda: None, clock)
         for _ in range(2):
-            circuits.create(self.owner, bell)
+            circuit = circuits.create(self.owner, bell)
+        self.state = State(
+            id=new_id("state"),
+            user_id=self.owner.user_id,
+            circuit_id=circuit.id,
+            name="Bell",
+            n_qubits=2,
+            created_at=clock.now(),
+        )
+        stored = StoredState(parameters={}, amplitudes=b"")
+        StateStore(records, town.blobs, lambda: town.vectors).add(self.id, self.state, stored, [1.0] + [0.0] * 7)
         store = job_store(records, clock)
         self.jobs = [
             store.submit(
@@ -84,6 +99,7 @@ class House:
 @pytest.fixture
 def town(town):
     town.blobs, town.workflows = DictBlobs(), FakeWorkflows()
+    town.vectors = EmbeddedVectors(town.path.parent / "vectors")
     return town
 
 
@@ -110,6 +126,7 @@ def erasure(town, records=None):
         CircuitStore(records, town.blobs),
         store,
         Jobs(store, town.blobs, town.workflows, FakeDoorbell(), town.clock),
+        StateStore(records, town.blobs, lambda: town.vectors),
         town.clock,
         linger=LINGER,
     )
@@ -162,6 +179,8 @@ def test_nothing_is_left_of_a_deleted_organisation_but_its_audit_log(town, gone,
     assert traces(town, gone, ids) == []
     assert set(town.blobs.kept) == kept
     assert rows(town, stays.id) == others
+    found = {house: list(town.vectors.ids(collection(2), house.id)) for house in (gone, stays)}
+    assert found == {gone: [], stays: [stays.state.id]}
     assert {"organization.created", "organization.deleted"} <= town.audited(gone.id)
 
 
