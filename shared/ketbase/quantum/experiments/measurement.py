@@ -34,7 +34,7 @@ def measured_in(letters: str, program: QuantumCircuit, machine: Machine, ends: S
 
 def prepared(state: int, qubits: Iterable[int], machine: Machine, ends: Sequence[int]) -> QuantumCircuit:
     """Return the circuit that measures some qubits of the submitted circuit, all in state 0 or all in state 1."""
-    flips = QuantumCircuit(machine.n_qubits if machine.targets else len(ends))
+    flips = QuantumCircuit(machine.targets[0].num_qubits if machine.targets else len(ends))
     if state:
         for qubit in qubits:
             flips.x(ends[qubit])
