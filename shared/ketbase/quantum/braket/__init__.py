@@ -1,0 +1,1 @@
+"""Amazon Braket, over boto3 alone."""
