@@ -2,7 +2,8 @@
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -25,6 +26,20 @@ def task(function, **more):
 def run(states, payload, invoke, name="e"):
     definition = json.dumps({"StartAt": next(iter(states)), "States": states})
     return StateMachineExecution("w", name, definition, payload, invoke, SystemClock()).run()
+
+
+def begun(execution):
+    """Run it in a thread that need not end."""
+    future = Future()
+
+    def runs():
+        try:
+            future.set_result(execution.run())
+        except Exception as problem:  # noqa: BLE001
+            future.set_exception(problem)
+
+    threading.Thread(target=runs, daemon=True).start()
+    return future
 
 
 def adds(function, payload):
@@ -109,13 +124,11 @@ def test_a_stopped_execution_ends_after_the_task_that_is_being_done():
 def test_a_wait_goes_by_the_clock_that_it_is_given():
     clock = TurnedClock()
     definition = json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 86_400, "End": True}}})
-    execution = StateMachineExecution("w", "waiting", definition, {"x": 1}, adds, clock)
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(execution.run)
-        with pytest.raises(TimeoutError):
-            running.result(0.3)
-        clock.turn(86_400)
-        assert running.result(10) == {"x": 1}
+    running = begun(StateMachineExecution("w", "waiting", definition, {"x": 1}, adds, clock))
+    with pytest.raises(TimeoutError):
+        running.result(0.3)
+    clock.turn(86_400)
+    assert running.result(10) == {"x": 1}
 
 
 def test_a_retry_goes_by_the_clock_that_it_is_given():
@@ -127,29 +140,25 @@ def test_a_retry_goes_by_the_clock_that_it_is_given():
 
     retry = [{"ErrorEquals": ["Passing"], "IntervalSeconds": 86_400, "MaxAttempts": 1}]
     definition = json.dumps({"StartAt": "A", "States": {"A": task("a", Retry=retry, End=True)}})
-    execution = StateMachineExecution("w", "retrying", definition, {}, fails, clock)
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(execution.run)
-        with pytest.raises(TimeoutError):
-            running.result(0.3)
-        assert calls == ["a"]
-        clock.turn(86_400)
-        with pytest.raises(ExecutionFailedError, match="Passing"):
-            running.result(10)
+    running = begun(StateMachineExecution("w", "retrying", definition, {}, fails, clock))
+    with pytest.raises(TimeoutError):
+        running.result(0.3)
+    assert calls == ["a"]
+    clock.turn(86_400)
+    with pytest.raises(ExecutionFailedError, match="Passing"):
+        running.result(10)
     assert calls == ["a", "a"]
 
 
 def test_the_time_limit_of_a_machine_goes_by_the_clock_that_it_is_given():
     clock = TurnedClock()
     wait = {"StartAt": "W", "TimeoutSeconds": 60, "States": {"W": {"Type": "Wait", "Seconds": 600, "End": True}}}
-    execution = StateMachineExecution("w", "limited", json.dumps(wait), {}, adds, clock)
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(execution.run)
-        with pytest.raises(TimeoutError):
-            running.result(0.3)
-        clock.turn(60)
-        with pytest.raises(ExecutionFailedError, match=r"States\.Timeout"):
-            running.result(10)
+    running = begun(StateMachineExecution("w", "limited", json.dumps(wait), {}, adds, clock))
+    with pytest.raises(TimeoutError):
+        running.result(0.3)
+    clock.turn(60)
+    with pytest.raises(ExecutionFailedError, match=r"States\.Timeout"):
+        running.result(10)
 
 
 @pytest.mark.parametrize("error", ["States.Timeout", "WorkerDied"])
@@ -231,13 +240,13 @@ def test_a_parallel_that_is_stopped_while_it_begins_its_branches_ends():
             },
         }
     )
-    for _ in range(10):
+    for _ in range(20):
         execution = StateMachineExecution("w", "e", definition, {}, adds, SystemClock())
-        with ThreadPoolExecutor(1) as pool:
-            running = pool.submit(execution.run)
-            execution.stop("enough")
-            with pytest.raises(ExecutionStoppedError):
-                running.result(10)
+        running = begun(execution)
+        time.sleep(0.002)
+        execution.stop("enough")
+        with pytest.raises(ExecutionStoppedError):
+            running.result(10)
 
 
 WAIT = {"Type": "Wait", "Seconds": 600, "End": True}

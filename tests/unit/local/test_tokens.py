@@ -460,6 +460,33 @@ def test_a_branch_that_is_repeated_because_of_another_keeps_its_new_token_in_a_r
         assert house.output() == [{"a": 2}, {"b": 2}]
 
 
+def test_a_restart_finds_the_branch_that_failed_and_not_one_that_was_given_up(path):
+    first = {"A": submission(Next="B"), "B": submission()}
+    states = {
+        "Both": {
+            "Type": "Parallel",
+            "Branches": [machine(states=first), machine(states={"C": submission()})],
+            "Catch": [{"ErrorEquals": ["Lost"], "ResultPath": "$.error", "Next": "D"}],
+            "End": True,
+        },
+        "D": submission(),
+    }
+    with running(path, machine(states=states)) as house:
+        token, submitted = house.journal.of("e").token, lambda count: len(house.provider.calls) == count or None
+        eventually(lambda: submitted(2))
+        house.journal.succeed(token("/Both#1[0]/A#1"), {})
+        eventually(lambda: submitted(3))
+        house.journal.fail(token("/Both#1[0]/B#1"), "Lost", "")
+        eventually(lambda: submitted(4))
+        for _ in range(3):
+            house.close()
+            house.open()
+            time.sleep(0.3)
+        assert house.journal.succeed(token("/D#1"), {"n": 1})
+        assert house.output() == {"n": 1}
+        assert submitted(4)
+
+
 # --- The end ---
 
 
@@ -512,6 +539,20 @@ def test_a_restart_waits_with_the_same_token_and_does_not_submit_again(path):
         house.open()
         assert house.output() == {"n": 1}
         assert house.provider.calls == [token]
+
+
+def test_what_was_answered_while_its_submission_died_is_not_submitted_again(path):
+    house, died = House(path, machine()), threading.Event()
+    house.steps["submit"] = lambda event, _: house.provider.submit(event, _) and died.wait(30)
+    house.open()
+    house.journal.start("w", "e", {})
+    token = house.provider.token()
+    house.close()
+    assert house.journal.succeed(token, {"n": 1})
+    house.open()
+    assert house.output() == {"n": 1}
+    assert house.provider.calls == [token]
+    died.set()
 
 
 class Crash:
