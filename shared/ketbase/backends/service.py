@@ -1,7 +1,8 @@
 """Lists the backends, and says how each is doing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import timedelta
+from typing import NamedTuple
 
 from ketbase.backends.catalog import backends
 from ketbase.backends.discovered import Discovered, Discoveries
@@ -13,6 +14,18 @@ from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobStatus
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import Key, Records, Update
+
+
+class Standing(NamedTuple):
+    """A backend as somebody who chooses one sees it.
+
+    Attributes:
+        wait_s: how long a job waits there before it runs, in seconds.
+    """
+
+    info: BackendInfo
+    status: Availability
+    wait_s: float
 
 
 class Backends:
@@ -78,6 +91,15 @@ class Backends:
         discovered = self._discovered()
         known = {**self._catalogue, **{each.info.id: each.info for each in discovered.values()}}
         return list(known.values())
+
+    def standing(self) -> Iterator[Standing]:
+        """Say of each backend whether it takes jobs, and how long they wait there."""
+        discovered = self._discovered()
+        for info in self.all():
+            found = discovered.get(info.id)
+            there = 0.0 if found is None else found.sighting.avg_wait_s or 0.0
+            here = self._jobs.depth(info.id) * (self.recent_seconds(info.id) or 0.0)
+            yield Standing(info, _availability(info, found), there + here)
 
     def list(self) -> list[BackendView]:
         """Describe all backends."""

@@ -91,6 +91,8 @@ class CompiledCircuit(Model):
         registers: the classical registers, first declared first; the first one is rightmost in a bitstring.
         backend: where it can run.
         n_qubits: how many qubits the submitted circuit has.
+        two_qubit_gates: of the gates, those on two qubits or more.
+        estimated_success: the probability that no error happens, by the calibration; `None` where there is none.
         sdk: versions of the packages that made it.
     """
 
@@ -105,6 +107,8 @@ class CompiledCircuit(Model):
     layout: tuple[int, ...]
     depth: int
     gate_counts: dict[str, int]
+    two_qubit_gates: int = 0
+    estimated_success: float | None = None
     registers: tuple[tuple[str, int], ...]
     calibrated_at: Moment | None
     sdk: dict[str, str]

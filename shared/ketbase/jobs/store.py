@@ -245,6 +245,18 @@ class JobStore:
         expires = int((self._clock.now() + TOKEN_LIFE).timestamp())
         self._records.write(Put(Item(layout.token(job.id), {"token": token}, expires_at=expires)))
 
+    def send_to(self, job: Job, backend: str, config: dict[str, Any], reason: str, **data: Any) -> Job | None:
+        """Note which backend was chosen for a running job; `None` if it runs no more."""
+        return self._move(
+            job,
+            JobStatus.RUNNING,
+            f"{job.kind}.chosen",
+            f"Goes to {backend}: {reason}",
+            data=data,
+            changes={"backend": backend, "config": config},
+            moves=False,
+        )
+
     def hand_over(self, job: Job, remote: Remote) -> Job | None:
         """Note that a running job is about to be handed to its provider; `None` if it runs no more."""
         return self._move(

@@ -57,7 +57,7 @@ class LocalStack:
                     Scheduled(f.name, schedule, steps.get(f.name) or partial(self._in_worker, f))
                     for f in template.functions.values()
                     for schedule in schedules_of(f, settings().poll_every_s)
-                    if schedule.payload.get("engine", "aer") in wiring.engines()
+                    if schedule.event.get("engine", "aer") in wiring.engines()
                 ),
             ]
         )

@@ -51,10 +51,14 @@ class QuantumProvider(Protocol):
         *,
         backend: BackendInfo,
         experiment: Experiment,
+        placement: tuple[int, ...] | None = None,
         seed: int,
         optimization_level: int,
     ) -> CompiledCircuit:
         """Bind the parameters (radians) and translate the circuit into what `backend` runs, for all it is asked.
+
+        With a `placement`, the backend's qubit for each of the circuit's, the circuit was optimised for this backend
+        and stays as it is.
 
         A circuit that measures nothing gets every qubit measured at its end.
 

@@ -21,6 +21,7 @@ from ketbase.quantum.describe import registers_of, steps
 from ketbase.quantum.experiments.expansion import expand
 from ketbase.quantum.experiments.folding import foldable
 from ketbase.quantum.machines import Machine
+from ketbase.quantum.optimization.score import estimated_success, is_calibrated
 from ketbase.quantum.programs import expanded, to_bytes, touched
 from ketbase.version import VERSION
 
@@ -53,13 +54,20 @@ def _sdk_versions(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def compiled(
-    definition: CircuitDefinition, machine: Machine, experiment: Experiment, *, seed: int, optimization_level: int
+    definition: CircuitDefinition,
+    machine: Machine,
+    experiment: Experiment,
+    *,
+    placement: tuple[int, ...] | None = None,
+    seed: int,
+    optimization_level: int,
 ) -> CompiledCircuit:
     """Bind the parameters (radians) and translate the circuit into all that is executed for an experiment.
 
     A circuit that measures nothing gets every qubit measured at its end. Observables are measured in place of its
     own measurements. One set of parameters is bound before the compiler sees the circuit; of several, each is bound
-    after it, so that the circuit is compiled once.
+    after it, so that the circuit is compiled once. A circuit that was optimised for this machine comes with its
+    `placement`, the machine's qubit for each of its own, and is left as it is there.
 
     Raises:
         InvalidCircuitError: `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_PARAMETER`, `INVALID_OBSERVABLE`,
@@ -76,7 +84,7 @@ def compiled(
         circuit = assigned(circuit, experiment.parameters[0])
     _check_operations(circuit, machine)
     if machine.targets:
-        program = _transpiled(circuit, machine, seed, optimization_level)
+        program = _transpiled(circuit, machine, placement, seed, optimization_level)
     else:
         program = expanded(circuit, machine.operations)
     made, variants = expand(program, experiment, machine, _ends(program, definition.n_qubits))
@@ -93,6 +101,10 @@ def compiled(
         layout=_begins(program, definition.n_qubits),
         depth=first.depth(lambda instruction: not isinstance(instruction.operation, Barrier)),
         gate_counts=_gate_counts(first),
+        two_qubit_gates=sum(
+            len(qubits) > 1 and operation.name != "barrier" for operation, qubits, _ in steps(first)
+        ),
+        estimated_success=_estimated_success(first, machine),
         registers=tuple(registers_of(first)),
         calibrated_at=machine.calibrated_at,
         sdk=sdk_versions(packages),
@@ -163,17 +175,31 @@ def _unsupported(backend: str, reason: str, **details: object) -> InvalidCircuit
     )
 
 
-def _transpiled(circuit: QuantumCircuit, machine: Machine, seed: int, optimization_level: int) -> QuantumCircuit:
+def _estimated_success(circuit: QuantumCircuit, machine: Machine) -> float | None:
+    if not machine.targets or not is_calibrated(machine.targets[-1]):
+        return None
+    return estimated_success(circuit, machine.targets[-1], idle=machine.decays)
+
+
+def _transpiled(
+    circuit: QuantumCircuit,
+    machine: Machine,
+    placement: tuple[int, ...] | None,
+    seed: int,
+    optimization_level: int,
+) -> QuantumCircuit:
     """Place and route for the first of the machine's targets that has room."""
     reason = ""
+    level = optimization_level if placement is None else 0
     for target in machine.targets:
         try:
             return transpile(
                 circuit,
                 target=target,
                 seed_transpiler=seed,
-                optimization_level=optimization_level,
-                layout_method=_placing(target, optimization_level),
+                optimization_level=level,
+                initial_layout=None if placement is None else list(placement),
+                layout_method=None if placement is not None else _placing(target, level),
             )
         except QiskitError as problem:
             reason = problem.message

@@ -21,6 +21,7 @@ class Machine:
         calibrated_at: of the calibration in `targets`.
         packages: whose versions belong into the provenance, beside Qiskit's.
         estimates: whether it estimates observables itself, so that they are not measured by circuits of ours.
+        decays: whether its qubits lose their states while they wait.
         finish: applied to every compiled circuit at last, such as what makes a provider's own gates of it.
     """
 
@@ -31,4 +32,5 @@ class Machine:
     calibrated_at: datetime | None = None
     packages: tuple[str, ...] = ()
     estimates: bool = False
+    decays: bool = True
     finish: Callable[[QuantumCircuit], QuantumCircuit] | None = None

@@ -35,6 +35,7 @@ class QuantumProviders:
         *,
         backend: BackendInfo,
         experiment: Experiment,
+        placement: tuple[int, ...] | None = None,
         seed: int,
         optimization_level: int,
     ) -> CompiledCircuit:
@@ -43,9 +44,14 @@ class QuantumProviders:
             definition,
             self._engine(backend.engine).machine(backend),
             experiment,
+            placement=placement,
             seed=seed,
             optimization_level=optimization_level,
         )
+
+    def calibrated_at(self, backend: BackendInfo) -> datetime | None:
+        """Say when the calibration was made; see the port."""
+        return self._engine(backend.engine).machine(backend).calibrated_at
 
     def execute(
         self,

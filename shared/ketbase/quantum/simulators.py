@@ -60,6 +60,7 @@ class AerEngine:
             (devices.usable(backend.id), whole),
             devices.calibrated_at(backend.id),
             _PACKAGES,
+            decays=False,  # the noise of a snapshot is that of its gates
         )
 
     def properties(self, backend: BackendInfo) -> Properties | None:

@@ -12,11 +12,14 @@ from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobReference, Progress
 from ketbase.money import Money
 from ketbase.ports.quantum import QuantumProvider
+from ketbase.run.choice import Chooser
+from ketbase.run.choosing import AUTO
 from ketbase.run.types import Lane, RunConfig
-from ketbase.steps.ceiling import Ceiling, CeilingReachedError, ceiling_reached
+from ketbase.steps.ceiling import Ceiling, CeilingReachedError, JobOverError, ceiling_reached
 from ketbase.steps.failures import StepFailedError, refusals
 from ketbase.steps.files import JobFiles
 from ketbase.steps.running import running
+from ketbase.steps.types import JobCircuit
 
 EXECUTED = "executed"
 
@@ -41,6 +44,7 @@ class ComputeSteps:
         self._prices = prices
         self._meter = meter
         self._ceiling = ceiling
+        self._chooser = Chooser(provider, backends)
 
     def compile(self, reference: JobReference) -> Lane:
         """Bind and compile the job's circuit, keep the compiled form, and say where it is to be executed.
@@ -59,25 +63,45 @@ class ComputeSteps:
         circuit = self._files.circuit(reference)
         later = self._price(config, config.circuits) + self._meter.per_step * 2
         with self._held(job, "compiling", COMPILE_S, later):
-            compiled = self._provider.compile(
-                circuit.definition,
-                backend=self._backends.info(config.backend),
-                experiment=config.experiment,
-                seed=config.seed,
-                optimization_level=config.optimization_level,
-            )
+            if config.backend == AUTO:
+                job, config, compiled = self._chosen(job, config, circuit)
+            else:
+                compiled = self._compiled(circuit, config)
         self._files.keep(reference, "compiled.json", compiled)
-        two_qubit = sum(n for gate, n in compiled.gate_counts.items() if gate in ("cz", "ecr", "cx"))
         self._jobs.report(
             job,
             "run.compiled",
-            f"Compiled for {config.backend}: depth {compiled.depth}, {two_qubit} two-qubit gates, "
+            f"Compiled for {config.backend}: depth {compiled.depth}, {compiled.two_qubit_gates} two-qubit gates, "
             f"{len(compiled.physical_qubits)} qubits in use",
             Progress(percentage=30, step="compiled"),
             used.charge(),
             physical_qubits=list(compiled.physical_qubits),
+            estimated_success=compiled.estimated_success,
         )
         return Lane.REMOTE if self._backends.info(config.backend).is_remote else Lane.FUNCTION
+
+    def _compiled(self, circuit: JobCircuit, config: RunConfig) -> CompiledCircuit:
+        placement = circuit.placement
+        stays = placement is not None and placement.backend == config.backend and not config.observables
+        return self._provider.compile(
+            circuit.definition,
+            backend=self._backends.info(config.backend),
+            experiment=config.experiment,
+            placement=placement.qubits if placement is not None and stays else None,
+            seed=config.seed,
+            optimization_level=config.optimization_level,
+        )
+
+    def _chosen(self, job: Job, config: RunConfig, circuit: JobCircuit) -> tuple[Job, RunConfig, CompiledCircuit]:
+        """Choose a backend, and write down which and why before anything else is done with it."""
+        choice, compiled = self._chooser.choose(circuit, config)
+        chosen = config.model_copy(update={"backend": choice.backend, "candidates": ()})
+        self._files.keep(job.reference, "choice.json", choice)
+        data = {"candidates": [each.model_dump(mode="json") for each in choice.candidates]}
+        after = self._jobs.send_to(job, choice.backend, chosen.model_dump(mode="json"), choice.reason, **data)
+        if after is None:
+            raise JobOverError(job.id)
+        return after, chosen, compiled
 
     def execute(self, reference: JobReference) -> None:
         """Execute the compiled circuits, and keep the outcome.
@@ -121,9 +145,12 @@ class ComputeSteps:
             raise StepFailedError.of(ceiling_reached(job)) from problem
 
     def _price(self, config: RunConfig, circuits: int) -> Money:
-        """Say what the provider asks; nothing is known of one that the user let in without a price."""
-        backend = self._backends.info(config.backend)
-        return self._prices.backend(backend, circuits, circuits * config.shots) or Money()
+        """Say what the provider asks, at most; nothing is known of one that the user let in without a price."""
+        ids = [each.backend for each in config.candidates] or [config.backend]
+        prices = [
+            self._prices.backend(self._backends.info(each), circuits, circuits * config.shots) for each in ids
+        ]
+        return max((price for price in prices if price is not None), default=Money())
 
 
 def _circuits(compiled: CompiledCircuit) -> str:

@@ -9,6 +9,7 @@ from ketbase.costs.meter import Meter
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobReference
 from ketbase.ports.doorbell import Doorbell
+from ketbase.run.choosing import Choice
 from ketbase.run.types import CompiledView, Provenance, RunConfig, RunResult
 from ketbase.steps.ceiling import JobOverError
 from ketbase.steps.failing import Failing
@@ -65,6 +66,8 @@ class FinalSteps:
         compiled = self._files.compiled(reference)
         outcome = self._files.outcome(reference)
         counted = () if config.observables else tuple(map(_by_frequency, outcome.counts))
+        text = self._files.choice(reference) if config.choosing is not None else None
+        choice = None if text is None else Choice.model_validate_json(text)
         calibration, calibration_id = self._calibration(compiled.backend, outcome.started_at)
         provenance = Provenance(
             circuit_id=circuit.circuit_id,
@@ -81,6 +84,7 @@ class FinalSteps:
             started_at=outcome.started_at,
             ended_at=outcome.ended_at,
             remote=job.remote,
+            choice=choice,
         )
         return RunResult(
             job_id=job.id,

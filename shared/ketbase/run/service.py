@@ -1,6 +1,7 @@
 """Takes a run in: checks it against the backend and queues it as a job."""
 
 import secrets
+from typing import Any
 
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, OrganizationSettings
@@ -8,9 +9,11 @@ from ketbase.backends.service import Backends
 from ketbase.backends.types import WITH_MODES, BackendInfo
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.types import Circuit, bind_check
-from ketbase.costs.quotes import Quotes
+from ketbase.costs.quotes import Quote, Quotes
 from ketbase.errors import ForbiddenError, InvalidCircuitError, InvalidError
 from ketbase.jobs.types import Submission
+from ketbase.run.candidates import Candidates
+from ketbase.run.choosing import AUTO
 from ketbase.run.types import MAX_SEED, RunCircuit, RunConfig, RunOptions
 from ketbase.steps.intake import Intake, fingerprint_of
 
@@ -28,6 +31,7 @@ class Runs:
         self._backends = backends
         self._quotes = quotes
         self._intake = intake
+        self._candidates = Candidates(backends)
 
     def submit(self, caller: Caller, circuit_id: str, body: RunCircuit, idempotency_key: str | None) -> Submission:
         """Queue a run of a circuit, with its ceiling reserved. The job keeps its own copy of the circuit.
@@ -41,7 +45,7 @@ class Runs:
         Raises:
             NotFoundError: `CIRCUIT_NOT_FOUND`, `BACKEND_NOT_FOUND`.
             ForbiddenError: `BACKEND_NOT_ALLOWED`, `HARDWARE_NOT_ENABLED`, by the organisation's settings.
-            InvalidError: `UNPRICED_BACKEND`, `BUDGET_LIMIT_TOO_LOW`.
+            InvalidError: `UNPRICED_BACKEND`, `BUDGET_LIMIT_TOO_LOW`, `NO_BACKEND`.
             InvalidCircuitError: the circuit does not fit the backend, or parameters are missing or unknown.
             BudgetError: `BUDGET_EXCEEDED`, `JOBS_PAUSED`.
             ConflictError: `IDEMPOTENCY_KEY_REUSED`.
@@ -50,36 +54,45 @@ class Runs:
         job = self._intake.earlier(caller, idempotency_key, fingerprint)
         if job is None:
             circuit = self._circuits.get(caller, circuit_id)
-            backend = self._backends.info(body.backend or self._default_backend(caller))
-            self._check_allowed(caller, backend)
-            check_fits(circuit, backend, body)
+            config, quote = self._planned(caller, circuit, body)
             job = self._intake.take(
                 caller,
                 "run",
                 circuit,
-                backend.id,
-                _config(body, backend),
-                self._quotes.run(circuit, backend, body.shots, body.budget_limit),
+                config.backend,
+                config,
+                quote,
                 priority=body.priority,
                 idempotency_key=idempotency_key,
                 fingerprint=fingerprint,
             )
         return self._intake.answer(job)
 
+    def _planned(self, caller: Caller, circuit: Circuit, body: RunCircuit) -> tuple[RunConfig, Quote]:
+        """Say how the run will go, and price it."""
+        organization = self._accounts.organization(caller.organization_id)
+
+        def quoted(backend: BackendInfo) -> Quote:
+            if organization is not None:
+                check_allowed(organization.settings, backend)
+            check_fits(circuit, backend, body)
+            return self._quotes.run(circuit, backend, body.shots, body.budget_limit)
+
+        if body.backend == AUTO:
+            candidates, dearest = self._candidates.find(circuit, body.choosing, quoted)
+            return _config(body, AUTO, choosing=body.choosing, candidates=candidates), dearest
+        backend = self._backends.info(body.backend or self._default_backend(caller))
+        return _config(body, backend.id), quoted(backend)
+
     def _default_backend(self, caller: Caller) -> str:
         user = self._accounts.user(caller.organization_id, caller.user_id)
         return (user and user.preferences.default_backend) or DEFAULT_BACKEND
 
-    def _check_allowed(self, caller: Caller, backend: BackendInfo) -> None:
-        organization = self._accounts.organization(caller.organization_id)
-        if organization is not None:
-            check_allowed(organization.settings, backend)
 
-
-def _config(body: RunCircuit, backend: BackendInfo) -> RunConfig:
+def _config(body: RunCircuit, backend: str, **more: Any) -> RunConfig:
     options = body.model_dump(include=set(RunOptions.model_fields) - {"seed"})
     seed = secrets.randbelow(MAX_SEED) if body.seed is None else body.seed
-    return RunConfig(**options, backend=backend.id, seed=seed)
+    return RunConfig(**options, **more, backend=backend, seed=seed)
 
 
 def check_allowed(settings: OrganizationSettings, backend: BackendInfo) -> None:

@@ -1,9 +1,9 @@
 """What a run is asked, and what it answers."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ketbase.backends.experiments import (
     MAX_OBSERVABLES,
@@ -18,6 +18,7 @@ from ketbase.backends.types import Calibration
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.jobs.types import JobReference, Priority, Remote
 from ketbase.money import Money, positive
+from ketbase.run.choosing import AUTO, Candidate, Choice, Choosing, Constraints, Objective
 from ketbase.types import Model, Moment
 
 MAX_SHOTS = 1_000_000
@@ -65,13 +66,29 @@ class RunCircuit(RunOptions):
     """The body of `POST /v1/circuits/{id}/run`.
 
     Attributes:
-        backend: the id of a backend of `GET /v1/backends`; where none is named, the caller's default, or `aer`.
+        backend: the id of a backend of `GET /v1/backends`, or `auto` to have one chosen; where none is named, the
+            caller's default, or `aer`.
+        objective: by what `auto` chooses: the highest fidelity, the lowest cost, or the shortest time.
+        constraints: what the chosen backend must be like.
         budget_limit: what the run may cost, in dollars, in place of the ceiling that Ketbase would choose.
     """
 
     backend: str | None = None
+    objective: Objective | None = None
+    constraints: Constraints | None = None
     priority: Priority = Priority.NORMAL
     budget_limit: Annotated[Money, AfterValidator(positive)] | None = None
+
+    @model_validator(mode="after")
+    def _choice_is_asked_for(self) -> Self:
+        if self.backend != AUTO and (self.objective is not None or self.constraints is not None):
+            raise ValueError('objective and constraints go with "backend": "auto"')
+        return self
+
+    @property
+    def choosing(self) -> Choosing:
+        """By what a backend is chosen."""
+        return Choosing(objective=self.objective or "fidelity", constraints=self.constraints or Constraints())
 
 
 class RunConfig(RunOptions):
@@ -79,10 +96,14 @@ class RunConfig(RunOptions):
 
     Attributes:
         circuits: how many are executed in all.
+        choosing: where a backend is to be chosen, by what.
+        candidates: the backends that it is chosen from, until it is chosen.
     """
 
     backend: str
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
+    choosing: Choosing | None = None
+    candidates: tuple[Candidate, ...] = ()
     circuits: int = 1
 
 
@@ -125,6 +146,8 @@ class CompiledView(Model):
     n_qubits: int
     physical_qubits: tuple[int, ...]
     layout: tuple[int, ...]
+    two_qubit_gates: int = 0
+    estimated_success: float | None = None
 
 
 class Provenance(Model):
@@ -135,6 +158,7 @@ class Provenance(Model):
         method: how it was simulated.
         execution_seconds: wall time of the execution alone.
         started_at: when the execution began; `ended_at` when it ended.
+        choice: how the backend was chosen, where that was asked for.
         remote: the job at its provider, if one ran it; what that answered is kept with the job as `provider.json`.
     """
 
@@ -152,6 +176,7 @@ class Provenance(Model):
     started_at: Moment
     ended_at: Moment
     remote: Remote | None = None
+    choice: Choice | None = None
 
 
 class RunResult(Model):

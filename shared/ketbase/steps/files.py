@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from ketbase.backends.types import CompiledCircuit, Outcome
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.types import JobReference
-from ketbase.ports.blobs import Blobs
+from ketbase.ports.blobs import BlobNotFoundError, Blobs
 from ketbase.steps.types import JobCircuit
 
 
@@ -22,6 +22,13 @@ class JobFiles:
     def compiled(self, reference: JobReference) -> CompiledCircuit:
         """Read the compiled circuit."""
         return CompiledCircuit.model_validate_json(self._get(reference, "compiled.json"))
+
+    def choice(self, reference: JobReference) -> bytes | None:
+        """Read how the backend was chosen, if it was."""
+        try:
+            return self._get(reference, "choice.json")
+        except BlobNotFoundError:
+            return None
 
     def outcome(self, reference: JobReference) -> Outcome:
         """Read what the execution gave."""

@@ -1,0 +1,152 @@
+"""`auto` finds candidates, compiles for each, chooses by the objective, and says why."""
+
+import pytest
+from pydantic import ValidationError
+
+from ketbase.accounts.types import OrganizationSettings
+from ketbase.backends.catalog import backends as catalogue
+from ketbase.backends.prediction import predicted_success
+from ketbase.backends.types import CompiledCircuit
+from ketbase.costs.shapes import Shape
+from ketbase.errors import InvalidCircuitError, InvalidError, UnavailableError
+from ketbase.money import Money
+from ketbase.run.candidates import MAX_CANDIDATES
+from ketbase.run.types import RunCircuit
+from ketbase.steps.failures import StepFailedError
+from tests.fakes import ALICE, FakeProvider
+
+from .test_run import Scene
+
+DEVICES = {"types": ["simulated_device"]}
+
+
+class Compiler(FakeProvider):
+    """Promises the success that a test gives each backend, less for every further seed."""
+
+    def __init__(self, success):
+        super().__init__()
+        self.success = success
+        self.problems = {}
+
+    def compile(self, definition, **asked) -> CompiledCircuit:
+        backend = asked["backend"].id
+        if backend in self.problems:
+            raise self.problems[backend]
+        compiled = super().compile(definition, **asked)
+        success = self.success.get(backend, 0.5) - asked["seed"] % 3 * 0.01
+        return compiled.model_copy(update={"estimated_success": success, "depth": asked["seed"]})
+
+
+@pytest.fixture
+def scene(tmp_path):
+    scene = Scene(tmp_path / "r.db")
+    scene.compute._provider = scene.compute._chooser._provider = Compiler({"fake_kyiv": 0.9, "fake_fez": 0.8})
+    return scene
+
+
+def chosen(scene, **body):
+    job = scene.started(backend="auto", seed=0, **body)
+    assert job.backend == "auto"
+    scene.compute.compile(job.reference)
+    return scene.store.get(job.organization_id, job.id)
+
+
+ASKED = {"backends": ["fake_fez", "fake_kyiv", "fake_torino"]}
+
+
+def test_the_highest_estimated_success_is_chosen_and_the_answer_says_why(scene):
+    job = chosen(scene, constraints=ASKED)
+    assert (job.backend, job.config["backend"]) == ("fake_kyiv", "fake_kyiv")
+    scene.compute.execute(job.reference)
+    scene.final.collect(job.reference)
+    choice = scene.jobs.result(ALICE, job.id)["provenance"]["choice"]
+    assert choice["backend"] == "fake_kyiv"
+    assert choice["reason"] == "estimated success 0.900, the highest of 3 candidates"
+    told = {each["backend"]: each["estimated_success"] for each in choice["candidates"]}
+    assert told == {"fake_kyiv": 0.9, "fake_fez": 0.8, "fake_torino": 0.5}
+    events = [event.type for event in scene.store.events(job.id)]
+    assert events.count("run.chosen") == 1
+
+
+def test_of_several_layouts_the_best_one_is_kept(scene):
+    job = chosen(scene, constraints=ASKED)
+    compiled = scene.compute._files.compiled(job.reference)
+    assert (compiled.backend, compiled.estimated_success, compiled.depth) == ("fake_kyiv", 0.9, 0)
+
+
+def test_a_job_that_was_sent_to_a_backend_stays_there(scene):
+    job = chosen(scene, constraints=ASKED)
+    scene.compute._provider.success["fake_fez"] = 1.0
+    scene.compute.compile(job.reference)
+    assert scene.store.get(job.organization_id, job.id).backend == "fake_kyiv"
+
+
+def test_by_cost_the_cheapest_that_is_good_enough_is_chosen(tmp_path):
+    prices = {"backend": "fake_kyiv", "per_circuit": "0.10"}
+    scene = Scene(tmp_path / "r.db", prices)
+    scene.compute._provider = scene.compute._chooser._provider = Compiler({"fake_kyiv": 0.9, "fake_fez": 0.2})
+    body = {"objective": "cost", "constraints": {"backends": ["fake_kyiv", "fake_fez"]}}
+    assert chosen(scene, **body).backend == "fake_fez"
+    body["constraints"]["min_success"] = 0.5
+    job = chosen(scene, **body)
+    assert job.backend == "fake_kyiv"
+    assert job.reserved_cost > Money.of("0.10")  # the dearest was set aside
+
+
+def test_what_a_candidate_cannot_run_leaves_the_others(scene):
+    scene.compute._provider.problems["fake_kyiv"] = InvalidCircuitError("UNSUPPORTED_OPERATION", "no while_loop")
+    assert chosen(scene, constraints=ASKED).backend == "fake_fez"
+
+
+def test_where_no_candidate_is_good_enough_the_job_fails_with_the_reasons(scene):
+    with pytest.raises(StepFailedError, match=r"its estimated success is 0\.900"):
+        chosen(scene, constraints={**ASKED, "min_success": 0.99})
+
+
+def test_candidates_that_are_away_are_asked_again(scene):
+    for backend in ASKED["backends"]:
+        scene.compute._provider.problems[backend] = UnavailableError("PROVIDER_UNAVAILABLE", "not now")
+    with pytest.raises(UnavailableError):
+        chosen(scene, constraints=ASKED)
+
+
+@pytest.mark.parametrize(
+    ("constraints", "said"),
+    [
+        ({"backends": ["fake_atlantis"]}, "is not one of"),
+        ({"types": ["hardware"]}, "is a simulated device"),
+        ({"providers": ["ionq"]}, "is of aer"),
+        ({"max_cost": "0.0000001"}, "is expected to cost"),
+    ],
+)
+def test_where_no_backend_suits_nothing_is_set_aside_and_the_answer_says_why(scene, constraints, said):
+    with pytest.raises(InvalidError) as refused:
+        scene.submit(backend="auto", constraints=constraints)
+    assert refused.value.code == "NO_BACKEND"
+    assert said in refused.value.details["backends"]["fake_fez"]
+    assert scene.ledger.standing(ALICE.organization_id).reserved == Money()
+
+
+def test_what_the_organisation_does_not_allow_is_no_candidate(scene, monkeypatch):
+    settings = OrganizationSettings(allowed_backends=("fake_torino",))
+    allowed = type("Organization", (), {"settings": settings})()
+    monkeypatch.setattr(scene.accounts, "organization", lambda _: allowed)
+    assert chosen(scene).backend == "fake_torino"
+
+
+def test_only_the_most_promising_are_compiled(scene):
+    chosen(scene, constraints=DEVICES)
+    assert len({asked["backend"].id for asked in scene.compute._provider.compiled}) == MAX_CANDIDATES
+
+
+def test_constraints_without_auto_are_refused():
+    with pytest.raises(ValidationError, match="auto"):
+        RunCircuit(backend="aer", constraints={"min_success": 0.5})
+
+
+def test_the_first_look_prefers_fewer_errors_and_takes_simulators_for_perfect():
+    shape = Shape(n_qubits=5, gates=30, two_qubit_gates=10)
+    devices = [each for each in catalogue().values() if each.calibration is not None]
+    by_error = sorted(devices, key=lambda each: each.calibration.median_two_qubit_error)
+    assert predicted_success(shape, by_error[0]) > predicted_success(shape, by_error[-1])
+    assert predicted_success(shape, catalogue()["aer"]) == 1.0
