@@ -19,6 +19,14 @@ def new_id(prefix: str, moment: datetime | None = None) -> str:
     return f"{prefix}_{ULID() if moment is None else _at_moments.generate(moment)}"
 
 
+def born_at(identifier: str) -> datetime | None:
+    """Read from an id when it was made; `None` for a text that is none."""
+    try:
+        return ULID.from_str(identifier.rpartition("_")[2]).datetime
+    except ValueError:
+        return None
+
+
 def id_floor(prefix: str, moment: datetime) -> str:
     """Give a text that sorts before all ids made at a moment or later, and behind all of earlier milliseconds."""
     # As ULIDGenerator counts, so that an id never lies on the wrong side of its own moment.

@@ -18,6 +18,7 @@ class Settings(BaseSettings):
         data: the folder of the embedded adapters.
         endpoint_url: where the AWS services are, if not at AWS.
         ionq_api_key: of IonQ's cloud; its backends are there where it is set.
+        ionq_url: of IonQ's API, its version included.
         ibm_token: of IBM Quantum's platform; the same.
         braket_regions: of AWS, with commas between, whose Braket devices are used; the same.
         poll_every_s: how often the local stack asks a provider for its open jobs; the cloud, as its template says.
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     pinecone_host: str = ""
 
     ionq_api_key: SecretStr = SecretStr("")
+    ionq_url: str = "https://api.ionq.co/v0.4"
     ibm_token: SecretStr = SecretStr("")
     braket_regions: str = ""
 

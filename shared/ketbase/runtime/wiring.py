@@ -247,7 +247,9 @@ def provider() -> QuantumProvider:
     """What compiles and executes circuits."""
     from ketbase.quantum.providers import QuantumProviders
 
-    return QuantumProviders({"aer": _aer, "qsim": _qsim, "lightning": _lightning, "cuquantum": _cuquantum})
+    return QuantumProviders(
+        {"aer": _aer, "qsim": _qsim, "lightning": _lightning, "cuquantum": _cuquantum, "ionq": _ionq}
+    )
 
 
 def _aer() -> Engine:
@@ -272,6 +274,12 @@ def _cuquantum() -> Engine:
     from ketbase.quantum.cuquantum import CuQuantumEngine
 
     return CuQuantumEngine(max_memory_mb=settings().max_memory_mb)
+
+
+def _ionq() -> Engine:
+    from ketbase.quantum.ionq.engine import IonqEngine
+
+    return IonqEngine(_secret(settings().ionq_api_key), settings().ionq_url)
 
 
 @functools.cache

@@ -9,14 +9,14 @@ SIMULATORS = ["aer", "qsim", "lightning", "cuquantum"]
 
 def test_the_catalogue_lists_the_simulators_and_every_large_snapshot() -> None:
     assert list(backends())[:4] == SIMULATORS
-    devices = {name: each for name, each in backends().items() if each.type == "simulated_device"}
+    devices = {name: each for name, each in backends().items() if name.startswith("fake_")}
     assert {"fake_fez", "fake_torino", "fake_kyiv"} <= set(devices)
     assert all(each.capabilities.max_qubits >= 100 for each in devices.values())
 
 
 def test_devices_have_a_calibration_and_simulators_have_none() -> None:
     calibrated = {name for name, each in backends().items() if each.calibration is not None}
-    assert calibrated == {name for name, each in backends().items() if each.type == "simulated_device"}
+    assert calibrated == {name for name in backends() if name.startswith("fake_")}
     fez = backends()["fake_fez"]
     assert fez.calibration is not None
     assert 0 < fez.calibration.median_single_qubit_error < fez.calibration.median_two_qubit_error < 0.05
@@ -31,6 +31,17 @@ def test_of_the_simulators_only_cuquantum_needs_a_gpu() -> None:
 def test_a_statevector_has_as_many_qubits_as_fit_into_the_largest_memory() -> None:
     most = {name: backends()[name].capabilities.max_qubits for name in ("qsim", "lightning", "cuquantum")}
     assert most == {"qsim": 33, "lightning": 32, "cuquantum": 32}
+
+
+def test_the_catalogue_lists_ionqs_backends_as_working_elsewhere() -> None:
+    elsewhere = {name: (each.type, each.remote_name) for name, each in backends().items() if each.is_remote}
+    assert elsewhere == {
+        "ionq_simulator": ("simulator", "simulator"),
+        "ionq_simulator_aria": ("simulated_device", "simulator"),
+        "ionq_simulator_forte": ("simulated_device", "simulator"),
+        "ionq_aria": ("hardware", "qpu.aria-1"),
+        "ionq_forte": ("hardware", "qpu.forte-1"),
+    }
 
 
 def test_a_device_without_reset_does_not_claim_it() -> None:

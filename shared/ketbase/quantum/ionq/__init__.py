@@ -1,0 +1,1 @@
+"""IonQ's machines and simulators over version 0.4 of its HTTP API."""

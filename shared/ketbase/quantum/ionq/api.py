@@ -1,0 +1,174 @@
+"""Requests to IonQ's API: one try to hand something in, a few to read, and its errors as ours."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import requests
+from qiskit_ionq.helpers import get_user_agent
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader
+from urllib3.util.retry import Retry
+
+from ketbase.errors import ExecutionError, UnavailableError
+
+PAGE = 100
+"""Jobs of one page of a listing; where IonQ gives fewer, its cursor leads on."""
+
+_CONNECT_S = 5.0
+_READ_TRIES = 3
+_BACKOFF_S = 0.2
+_PASSING = frozenset({408, 409, 425, 429})
+"""Beside 3xx and 5xx; Cloudflare, which stands before IonQ, answers 409 when it does not find IonQ."""
+_LONGEST_WORDS = 500
+
+
+class IonqApi:
+    """The API under one key."""
+
+    def __init__(self, key: str, url: str, *, timeout_s: float = 30.0):
+        """Connect at the first request.
+
+        Args:
+            key: of IonQ's cloud.
+            url: of the API, its version included.
+            timeout_s: how long an answer may take.
+        """
+        self._url = url.rstrip("/")
+        self._timeout = (_CONNECT_S, timeout_s)
+        self._session = _session(key)
+        self._patient = _session(key)
+        retry = Retry(
+            total=_READ_TRIES - 1,
+            backoff_factor=_BACKOFF_S,
+            status_forcelist=(500, 502, 503, 504),
+            allowed_methods=("GET",),
+            respect_retry_after_header=False,  # whoever asks us waits, not this process
+            raise_on_status=False,
+        )
+        for scheme in ("http://", "https://"):
+            self._patient.mount(scheme, HTTPAdapter(max_retries=retry))
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Read something; `None` where there is no such thing (404).
+
+        Raises:
+            UnavailableError: `PROVIDER_UNAVAILABLE` or `PROVIDER_CREDENTIALS`.
+            ExecutionError: `PROVIDER_REFUSED`.
+        """
+        return self._ask(self._patient, "GET", path, params=params, missing_is_none=True)
+
+    def post(self, path: str, body: str) -> Any:
+        """Post JSON once; after an `UnavailableError` it may have arrived all the same.
+
+        Raises:
+            UnavailableError: `PROVIDER_UNAVAILABLE` or `PROVIDER_CREDENTIALS`.
+            ExecutionError: `PROVIDER_REFUSED`.
+        """
+        return self._ask(self._session, "POST", path, body=body)
+
+    def put(self, path: str) -> Any:
+        """Ask for a change, once; `None` where there is no such thing.
+
+        Raises:
+            UnavailableError: `PROVIDER_UNAVAILABLE` or `PROVIDER_CREDENTIALS`.
+            ExecutionError: `PROVIDER_REFUSED`.
+        """
+        return self._ask(self._session, "PUT", path, missing_is_none=True)
+
+    def job_pages(self, **filters: Any) -> Iterator[list[dict[str, Any]]]:
+        """Walk a listing of jobs page by page."""
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.get("jobs", {**filters, **cursor, "limit": PAGE})
+            if not isinstance(page, dict) or not isinstance(page.get("jobs"), list):
+                # Taken for an empty listing, it would make whoever looks for a job hand it in again.
+                raise unavailable("IonQ's answer is no listing of jobs", "no listing")
+            yield page["jobs"]
+            if not page.get("next"):
+                return
+            cursor = {"next": page["next"]}
+
+    def _ask(
+        self,
+        session: requests.Session,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: str | None = None,
+        missing_is_none: bool = False,
+    ) -> Any:
+        try:
+            answer = session.request(
+                method,
+                f"{self._url}/{path}",
+                params=params,
+                data=body,
+                timeout=self._timeout,
+                allow_redirects=False,  # a redirected POST would become a GET
+            )
+            if answer.ok and not answer.is_redirect:
+                return answer.json()
+        except requests.RequestException as problem:
+            raise unavailable(f"IonQ does not answer ({type(problem).__name__})", "no answer") from problem
+        if answer.status_code == requests.codes.not_found and missing_is_none:
+            return None
+        raise _problem(answer)
+
+
+def unavailable(message: str, reason: str, retry_after_s: int | None = None) -> UnavailableError:
+    """Return the error of something that may pass."""
+    later = {} if retry_after_s is None else {"retry_after_s": retry_after_s}
+    return UnavailableError("PROVIDER_UNAVAILABLE", f"{message}.", engine="ionq", reason=reason, **later)
+
+
+def _session(key: str) -> requests.Session:
+    session = requests.Session()
+    session.auth = _ApiKey(key)
+    session.headers.update({"Content-Type": "application/json", "User-Agent": get_user_agent()})
+    return session
+
+
+class _ApiKey(requests.auth.AuthBase):
+    """As the session's own authentication, so that no `.netrc` takes its place."""
+
+    def __init__(self, key: str):
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"apiKey {self._key}"
+        return request
+
+
+def _problem(answer: requests.Response) -> UnavailableError | ExecutionError:
+    status, words = answer.status_code, _words(answer)
+    if status in (requests.codes.unauthorized, requests.codes.forbidden):
+        return UnavailableError(
+            "PROVIDER_CREDENTIALS",
+            f"IonQ does not let us in ({status}: {words}); KETBASE_IONQ_API_KEY must hold a key that it knows.",
+            engine="ionq",
+            reason=str(status),
+        )
+    if status in _PASSING or status < 400 or status >= 500:
+        return unavailable(f"IonQ answered {status} ({words})", str(status), _retry_after(answer))
+    return ExecutionError("PROVIDER_REFUSED", f"IonQ refused it ({status}): {words}", engine="ionq", status=status)
+
+
+def _words(answer: requests.Response) -> str:
+    """What the answer says, in any of the forms that IonQ's errors have."""
+    try:
+        said = answer.json()
+    except requests.JSONDecodeError:
+        return answer.reason or "no reason given"
+    error = said.get("error") if isinstance(said, dict) else None
+    nested = error.get("message") if isinstance(error, dict) else error
+    words = (said.get("message") if isinstance(said, dict) else None) or nested or answer.reason
+    return str(words)[:_LONGEST_WORDS]
+
+
+def _retry_after(answer: requests.Response) -> int | None:
+    try:
+        return math.ceil(Retry().parse_retry_after(answer.headers["Retry-After"]))
+    except (KeyError, InvalidHeader):
+        return None
