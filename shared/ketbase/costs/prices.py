@@ -71,7 +71,7 @@ class PriceTable(Model):
         compute: per GB-second of a function.
         requests: per call of a function.
         transitions: per state transition of a workflow.
-        backends: the price of a backend goes before the price of its type.
+        backends: the price of a backend goes before the price of its type; that of simulators is of our own.
     """
 
     currency: str = "USD"
@@ -130,7 +130,9 @@ class Prices:
         Returns:
             `None` where no price is known.
         """
-        price = self._by_backend.get(backend.id) or self._by_type.get(backend.type)
+        # What our own simulators cost says nothing of a provider's.
+        by_type = None if backend.is_remote and backend.type != "hardware" else self._by_type.get(backend.type)
+        price = self._by_backend.get(backend.id) or by_type
         return None if price is None else price.of(circuits, shots)
 
 

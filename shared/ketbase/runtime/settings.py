@@ -20,7 +20,9 @@ class Settings(BaseSettings):
         ionq_api_key: of IonQ's cloud; its backends are there where it is set.
         ionq_url: of IonQ's API, its version included.
         ibm_token: of IBM Quantum's platform; the same.
-        braket_regions: of AWS, with commas between, whose Braket devices are used; the same.
+        braket_regions: of AWS, with commas between, whose Braket devices are used; the same, with a bucket.
+        braket_bucket: where Braket puts results; `{region}` in it stands for the device's region.
+        braket_url: where Braket is, if not at AWS.
         poll_every_s: how often the local stack asks a provider for its open jobs; the cloud, as its template says.
         vectors: `none` is for an installation that keeps no vectors.
         pinecone_api_key: of a project at Pinecone.
@@ -99,6 +101,8 @@ class Settings(BaseSettings):
     ionq_url: str = "https://api.ionq.co/v0.4"
     ibm_token: SecretStr = SecretStr("")
     braket_regions: str = ""
+    braket_bucket: str = ""
+    braket_url: str | None = None
 
     poll_every_s: int = Field(default=5, ge=1)
 

@@ -248,7 +248,14 @@ def provider() -> QuantumProvider:
     from ketbase.quantum.providers import QuantumProviders
 
     return QuantumProviders(
-        {"aer": _aer, "qsim": _qsim, "lightning": _lightning, "cuquantum": _cuquantum, "ionq": _ionq}
+        {
+            "aer": _aer,
+            "qsim": _qsim,
+            "lightning": _lightning,
+            "cuquantum": _cuquantum,
+            "ionq": _ionq,
+            "braket": _braket,
+        }
     )
 
 
@@ -280,6 +287,21 @@ def _ionq() -> Engine:
     from ketbase.quantum.ionq.engine import IonqEngine
 
     return IonqEngine(_secret(settings().ionq_api_key), settings().ionq_url)
+
+
+def _braket() -> Engine:
+    import boto3
+
+    from ketbase.quantum.braket.calls import CONFIG
+    from ketbase.quantum.braket.engine import BraketEngine
+
+    chosen = settings()
+
+    def client(region: str) -> Any:
+        return boto3.client("braket", region_name=region, endpoint_url=chosen.braket_url, config=CONFIG)
+
+    regions = tuple(each.strip() for each in chosen.braket_regions.split(",") if each.strip())
+    return BraketEngine(client, _aws("s3"), clock(), regions=regions, bucket=chosen.braket_bucket)
 
 
 @functools.cache
@@ -667,7 +689,7 @@ def engines() -> frozenset[EngineName]:
         "cuquantum": chosen.gpu == "on",
         "ionq": bool(chosen.ionq_api_key.get_secret_value()),
         "ibm": bool(chosen.ibm_token.get_secret_value()),
-        "braket": bool(chosen.braket_regions),
+        "braket": bool(chosen.braket_regions and chosen.braket_bucket),
     }
     return frozenset(name for name, is_set_up in set_up.items() if is_set_up)
 

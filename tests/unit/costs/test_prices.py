@@ -96,6 +96,21 @@ def test_a_backends_price_goes_before_its_types(tmp_path: Path) -> None:
     assert prices.backend(backends()["fake_fez"], 1, 1) == Money()
 
 
+def test_what_our_own_simulators_cost_says_nothing_of_a_providers(tmp_path: Path) -> None:
+    sv1 = backend("braket_sv1", "simulator").model_copy(update={"engine": "braket"})
+    assert PRICES.backend(sv1, 1, 1) is None
+    assert PRICES.backend(backend("of_ours", "simulator"), 1, 1) == Money()
+    machines = [{"type": "hardware", "per_circuit": 3, "source": "x", "as_of": "2026-01-01"}]
+    machine = backend("braket_new", "hardware").model_copy(update={"engine": "braket"})
+    assert own(tmp_path, backends=machines).backend(machine, 1, 1) == Money.of(3)
+
+
+def test_a_task_on_a_quantum_computer_at_amazon_costs_a_fee_and_its_shots() -> None:
+    garnet = backend("braket_iqm_garnet", "hardware").model_copy(update={"engine": "braket"})
+    assert PRICES.backend(garnet, 1, 1_000) == Money.of("1.75")
+    assert PRICES.backend(garnet, 3, 3_000) == Money.of("5.25")
+
+
 @pytest.mark.parametrize(
     "price",
     [
