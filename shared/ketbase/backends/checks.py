@@ -1,6 +1,6 @@
 """Whether what is asked of a circuit can be asked of it, as far as that is known before it is compiled."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ketbase.backends.experiments import Experiment, Observable
@@ -21,13 +21,46 @@ def check_experiment(definition: CircuitDefinition, experiment: Experiment) -> N
     for number, values in enumerate(experiment.parameters):
         _check_names(definition.inputs, values, number if several else None)
     if experiment.observables:
-        _check_observables(definition, experiment.observables)
+        check_observables(experiment.observables, definition.n_qubits, definition.features)
     elif experiment.mitigation.readout or experiment.mitigation.zne is not None:
         raise InvalidCircuitError(
             "MITIGATION_WITHOUT_OBSERVABLES",
             "Mitigation is of expectation values: give observables, such as "
             f'[{{"terms": {{"{"Z" * min(definition.n_qubits, 10)}": 1}}}}].',
             field="mitigation",
+        )
+
+
+def check_observables(observables: tuple[Observable, ...], n_qubits: int, features: Collection[str] = ()) -> None:
+    """Check observables against a circuit's size and what it makes use of.
+
+    Raises:
+        InvalidCircuitError: `INVALID_OBSERVABLE` or `UNSUPPORTED_OPERATION`.
+    """
+    for number, observable in enumerate(observables):
+        if observable.n_qubits != n_qubits:
+            raise InvalidCircuitError(
+                "INVALID_OBSERVABLE",
+                f"The Pauli strings of observable {observable.name or number} have {observable.n_qubits} letters, "
+                f"but the circuit has {n_qubits} qubits; a string has one letter for each, the one of qubit 0 "
+                "rightmost.",
+                field=f"observables.{number}",
+                n_letters=observable.n_qubits,
+                n_qubits=n_qubits,
+            )
+    if all(set(term) == {"I"} for observable in observables for term in observable.terms):
+        raise InvalidCircuitError(
+            "INVALID_OBSERVABLE",
+            "The observables are nothing but the identity, whose value is its coefficient whatever is run.",
+            field="observables",
+        )
+    found = [feature for feature in _NOT_WITH_OBSERVABLES if feature in features]
+    if found:
+        raise InvalidCircuitError(
+            "UNSUPPORTED_OPERATION",
+            f"Observables are measured at the end of a circuit in place of its own measurements; this one has "
+            f"{' and '.join(found).replace('_', ' ')}, whose outcomes would be lost. Run it for its counts.",
+            features=found,
         )
 
 
@@ -51,32 +84,4 @@ def _check_names(inputs: tuple[str, ...], values: Iterable[str], number: int | N
             f"The circuit has no parameters {', '.join(unknown)}{of_set}; it has {', '.join(inputs) or 'none'}.",
             parameters=unknown,
             **where,
-        )
-
-
-def _check_observables(definition: CircuitDefinition, observables: tuple[Observable, ...]) -> None:
-    for number, observable in enumerate(observables):
-        if observable.n_qubits != definition.n_qubits:
-            raise InvalidCircuitError(
-                "INVALID_OBSERVABLE",
-                f"The Pauli strings of observable {observable.name or number} have {observable.n_qubits} letters, "
-                f"but the circuit has {definition.n_qubits} qubits; a string has one letter for each, the one of "
-                "qubit 0 rightmost.",
-                field=f"observables.{number}",
-                n_letters=observable.n_qubits,
-                n_qubits=definition.n_qubits,
-            )
-    if all(set(term) == {"I"} for observable in observables for term in observable.terms):
-        raise InvalidCircuitError(
-            "INVALID_OBSERVABLE",
-            "The observables are nothing but the identity, whose value is its coefficient whatever is run.",
-            field="observables",
-        )
-    found = [feature for feature in _NOT_WITH_OBSERVABLES if feature in definition.features]
-    if found:
-        raise InvalidCircuitError(
-            "UNSUPPORTED_OPERATION",
-            f"Observables are measured at the end of a circuit in place of its own measurements; this one has "
-            f"{' and '.join(found).replace('_', ' ')}, whose outcomes would be lost. Run it for its counts.",
-            features=found,
         )

@@ -1,6 +1,8 @@
 """Puts what a run would cost on several backends side by side."""
 
 from ketbase.accounts.types import Caller
+from ketbase.backends.checks import check_observables
+from ketbase.backends.circuit_count import CircuitCount, check_count
 from ketbase.backends.service import Backends
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.service import Circuits
@@ -27,9 +29,12 @@ class Comparison:
 
         Raises:
             NotFoundError: `CIRCUIT_NOT_FOUND` or `BACKEND_NOT_FOUND`.
+            InvalidCircuitError: `INVALID_OBSERVABLE`, none can be measured of this circuit.
         """
         infos = [self._backends.info(backend) for backend in dict.fromkeys(body.backends)]
         shape = body.circuit or shape_of(self._circuits.get(caller, body.circuit_id or ""))
+        if body.observables:
+            check_observables(body.observables, shape.n_qubits)
         remaining = self._ledger.standing(caller.organization_id).remaining
         return Estimate(
             shots=body.shots,
@@ -40,29 +45,35 @@ class Comparison:
     def _estimate(
         self, shape: Shape, backend: BackendInfo, body: EstimateRequest, remaining: Money | None
     ) -> BackendEstimate:
-        can = backend.capabilities
+        can, count = backend.capabilities, body.count(backend)
         try:
             if shape.n_qubits > can.max_qubits:
                 raise InvalidError("TOO_MANY_QUBITS", f"{backend.id} has {can.max_qubits} qubits.")
             if body.shots > can.max_shots:
                 raise InvalidError("TOO_MANY_SHOTS", f"{backend.id} runs at most {can.max_shots} shots.")
-            quote = self._quotes.run(shape, backend, body.shots, body.budget_limit)
+            check_count(count, backend, shots=body.shots, n_bits=shape.n_qubits, counted=not body.observables)
+            quote = self._quotes.run(shape, backend, body.shots, body.budget_limit, count)
         except InvalidError as problem:
-            return BackendEstimate(backend=backend.id, problem=Problem(code=problem.code, message=problem.message))
+            return BackendEstimate(
+                backend=backend.id,
+                circuits=count.total,
+                problem=Problem(code=problem.code, message=problem.message),
+            )
         return BackendEstimate(
             backend=backend.id,
+            circuits=count.total,
             estimated_cost=quote.estimated,
             reserved_cost=quote.reserved,
             lines=quote.lines,
             expected_seconds=quote.expected_seconds,
             within_budget=remaining is None or quote.reserved <= remaining,
-            problem=_too_long(shape, backend, body.shots),
+            problem=_too_long(shape, backend, body.shots, count),
         )
 
 
-def _too_long(shape: Shape, backend: BackendInfo, shots: int) -> Problem | None:
+def _too_long(shape: Shape, backend: BackendInfo, shots: int, count: CircuitCount) -> Problem | None:
     """Say which step is expected to be stopped before it is done."""
-    seconds = expected_seconds(shape, backend, shots)
+    seconds = expected_seconds(shape, backend, shots, count)
     for step, expected, longest in (
         ("compiling", seconds.compile, COMPILE_S),
         ("executing", seconds.execute, EXECUTE_S),

@@ -4,6 +4,16 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from ketbase.backends.circuit_count import CircuitCount
+from ketbase.backends.experiments import (
+    MAX_CIRCUITS,
+    MAX_OBSERVABLES,
+    MAX_PARAMETER_SETS,
+    Experiment,
+    Mitigation,
+    Observable,
+)
+from ketbase.backends.types import BackendInfo
 from ketbase.costs.quotes import CostLine
 from ketbase.costs.shapes import Shape
 from ketbase.money import Money
@@ -18,7 +28,9 @@ class EstimateRequest(Model):
 
     Attributes:
         backends: to compare.
-        shots: how often the circuit is run.
+        shots: of each circuit.
+        circuits: how many are made of this one, where they are not to be counted from what follows.
+        sweep: the parameter sets, as a run is asked them; likewise `observables` and `mitigation`.
         budget_limit: the ceiling that the job would be given.
     """
 
@@ -26,6 +38,10 @@ class EstimateRequest(Model):
     circuit: Shape | None = None
     backends: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_BACKENDS)] = ("aer",)
     shots: Annotated[int, Field(ge=1, le=MAX_SHOTS)] = 1_024
+    circuits: Annotated[int, Field(ge=1, le=MAX_CIRCUITS)] | None = None
+    sweep: Annotated[tuple[dict[str, float], ...], Field(max_length=MAX_PARAMETER_SETS)] = ()
+    observables: Annotated[tuple[Observable, ...], Field(max_length=MAX_OBSERVABLES)] = ()
+    mitigation: Mitigation = Mitigation()
     budget_limit: Annotated[Money, Field(examples=["0.50"])] | None = None
 
     @model_validator(mode="after")
@@ -33,6 +49,23 @@ class EstimateRequest(Model):
         if (self.circuit_id is None) == (self.circuit is None):
             raise ValueError("give either circuit_id or the size of a circuit as circuit")
         return self
+
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        if self.circuits is not None and (self.sweep or self.observables):
+            raise ValueError("give either circuits or what they follow from: sweep, observables, mitigation")
+        if self.mitigation != Mitigation() and not self.observables:
+            raise ValueError("mitigation is of expectation values: give observables")
+        return self
+
+    def count(self, backend: BackendInfo) -> CircuitCount:
+        """Count the circuits that a backend is given."""
+        if self.circuits is not None:
+            return CircuitCount(parameter_sets=self.circuits)
+        experiment = Experiment(
+            parameters=self.sweep or ({},), observables=self.observables, mitigation=self.mitigation
+        )
+        return CircuitCount.of(experiment, backend)
 
 
 class Problem(Model):
@@ -46,6 +79,7 @@ class BackendEstimate(Model):
     """What a run would cost on one backend.
 
     Attributes:
+        circuits: how many it is given.
         estimated_cost: expected.
         reserved_cost: the ceiling that would be set aside.
         lines: what both are made of.
@@ -55,6 +89,7 @@ class BackendEstimate(Model):
     """
 
     backend: str
+    circuits: int = 1
     estimated_cost: Money | None = None
     reserved_cost: Money | None = None
     lines: tuple[CostLine, ...] = ()
@@ -67,6 +102,7 @@ class Estimate(Model):
     """What a run would cost on each of some backends, in the order asked for.
 
     Attributes:
+        shots: of each circuit.
         remaining_budget: what the organisation can still set aside this month.
     """
 

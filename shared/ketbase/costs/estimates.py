@@ -3,12 +3,15 @@
 The constants are fitted to `benchmarks/estimates.py`, on two cores: over its spread of circuits nine predictions in
 ten are within a factor of three of what is measured. The worst are circuits that a device has to route over many
 more qubits than they have (up to thirty times slower than predicted). A function that was just started takes up to
-two seconds more; that is not predicted, and not charged.
+two seconds more (five for `qsim` and `lightning`); that is not predicted, and not charged. No GPU was ever measured:
+`cuquantum` is predicted to take as long as Aer's statevector does on two cores.
 """
 
-from ketbase.backends.types import BackendInfo
+from ketbase.backends.circuit_count import CircuitCount
+from ketbase.backends.types import BackendInfo, Engine
 from ketbase.circuits.types import Circuit
 from ketbase.costs.shapes import Shape, shape_of
+from ketbase.costs.statevectors import lightning_seconds, qsim_seconds
 from ketbase.types import Model
 
 OVERHEAD_S = 0.05
@@ -17,10 +20,13 @@ OVERHEAD_S = 0.05
 # Seconds. Compiling: at least, per gate, and per gate on two qubits that a device has to route.
 _COMPILE, _COMPILE_GATE = 0.002, 7e-5
 _PLACE, _PLACE_GATE, _ROUTE_GATE = 0.02, 1.2e-4, 5e-4
+# A gate of each further circuit of a run: it is made from the first, written and read again.
+_COPY_GATE = 4e-6
 # Native gates that one gate becomes on a device, on one qubit and on two.
 _NATIVE_SINGLE, _NATIVE_DOUBLE = 3, 10
-# Executing: at least; building the noise of one qubit; and one shot of a state that is there.
-_EXECUTE, _NOISE_QUBIT, _SHOT = 0.005, 0.02, 1.5e-6
+# Executing: at least; building the noise of one qubit, and using it again for another circuit; and one shot of a
+# state that is there.
+_EXECUTE, _NOISE_QUBIT, _NOISE_AGAIN, _SHOT = 0.005, 0.02, 0.003, 1.5e-6
 # A gate at least, and for each of 2ⁿ amplitudes: once for all shots, and where each shot is simulated by itself.
 _GATE, _AMPLITUDE = 7e-5, 2.2e-9
 _REPEATED_GATE, _REPEATED_AMPLITUDE = 2e-6, 3.3e-9
@@ -38,6 +44,9 @@ _MOST_BITS = 60
 """Beyond this no exponent matters: the simulation does not fit into any memory."""
 
 
+ONE = CircuitCount()
+
+
 class StepSeconds(Model):
     """Seconds that each step of a run is expected to take."""
 
@@ -46,26 +55,59 @@ class StepSeconds(Model):
     collect: float
 
 
-def expected_seconds(circuit: Circuit | Shape, backend: BackendInfo, shots: int) -> StepSeconds:
+def expected_seconds(
+    circuit: Circuit | Shape, backend: BackendInfo, shots: int, count: CircuitCount = ONE
+) -> StepSeconds:
     """Predict how long a run takes.
 
     Args:
         circuit: what is to run, or its shape.
         backend: where; the time on a provider's own machine is not ours, and counts nothing.
-        shots: how often.
+        shots: how often each circuit is run.
+        count: of the circuits that are made of this one; it is compiled once.
     """
     shape = circuit if isinstance(circuit, Shape) else shape_of(circuit)
-    outcomes = min(shots, 2 ** min(shape.n_qubits, _MOST_BITS)) * _OUTCOME
+    scaled = _scaled(shape, count)
+    outcomes = count.total * min(shots, 2 ** min(shape.n_qubits, _MOST_BITS)) * _OUTCOME
+    copying = (count.total - 1) * _COPY_GATE * (scaled.gates if backend.type == "simulator" else _native(scaled))
     if backend.type == "simulator":
-        compiling, executing = _COMPILE + shape.gates * _COMPILE_GATE, _ideal(shape, shots)
+        compiling = _COMPILE + shape.gates * _COMPILE_GATE
+        executing = count.total * _simulating(scaled, backend.engine, shots)
     else:
         compiling = _PLACE + shape.gates * _PLACE_GATE + shape.two_qubit_gates * _ROUTE_GATE
-        executing = _noisy(shape, shots) if backend.type == "simulated_device" else 0.0
+        executing = 0.0
+        if backend.type == "simulated_device":
+            # Noise is built for each set of instructions: parameters and folds change nothing of that.
+            built = count.bases + count.calibrations
+            noise = (built * _NOISE_QUBIT + (count.total - built) * _NOISE_AGAIN) * shape.n_qubits
+            executing = noise + count.total * _noisy(scaled, shots)
+    if backend.is_remote:
+        executing = 0.0
     return StepSeconds(
-        compile=OVERHEAD_S + compiling,
+        compile=OVERHEAD_S + compiling + copying,
         execute=OVERHEAD_S + executing + outcomes,
         collect=OVERHEAD_S + outcomes,
     )
+
+
+def _scaled(shape: Shape, count: CircuitCount) -> Shape:
+    """The circuit with its two-qubit gates folded as often as they are on average."""
+    more = round(shape.two_qubit_gates * (count.mean_scale - 1))
+    return shape.model_copy(update={"gates": shape.gates + more, "two_qubit_gates": shape.two_qubit_gates + more})
+
+
+def _simulating(shape: Shape, engine: Engine, shots: int) -> float:
+    match engine:
+        case "aer":
+            return _ideal(shape, shots)
+        case "cuquantum":
+            return _EXECUTE + _statevector(shape, shots)
+        case "qsim":
+            return qsim_seconds(shape, shots)
+        case "lightning":
+            return lightning_seconds(shape, shots)
+        case "ionq" | "ibm" | "braket":
+            return 0.0
 
 
 def _ideal(shape: Shape, shots: int) -> float:
@@ -76,18 +118,26 @@ def _ideal(shape: Shape, shots: int) -> float:
         return _EXECUTE + runs * gates * _CLIFFORD_GATE + shots * per_shot
     if shape.repeats:
         return _EXECUTE + shots * min(_repeated(n, gates), _tensor(shape, gates))
-    statevector = gates * (_GATE + _AMPLITUDE * _power(n)) + shots * _SHOT
     bond = _power(shape.entangled_bits)
     tensor = _tensor(shape, gates) + shots * n * (_TENSOR_SHOT + _TENSOR_SHOT_ELEMENT * bond**2)
-    return _EXECUTE + min(statevector, tensor)
+    return _EXECUTE + min(_statevector(shape, shots), tensor)
+
+
+def _statevector(shape: Shape, shots: int) -> float:
+    if shape.repeats:
+        return shots * _repeated(shape.n_qubits, shape.gates)
+    return shape.gates * (_GATE + _AMPLITUDE * _power(shape.n_qubits)) + shots * _SHOT
 
 
 def _noisy(shape: Shape, shots: int) -> float:
-    n = shape.n_qubits
-    gates = _NATIVE_SINGLE * (shape.gates - shape.two_qubit_gates) + _NATIVE_DOUBLE * shape.two_qubit_gates
+    n, gates = shape.n_qubits, _native(shape)
     each_shot = shots * min(_repeated(n, gates), _tensor(shape, gates))
     once = gates * (_DENSITY_GATE + _DENSITY_ELEMENT * _power(n) ** 2) + shots * _SHOT
-    return _EXECUTE + _NOISE_QUBIT * n + (each_shot if shape.repeats else min(once, each_shot))
+    return _EXECUTE + (each_shot if shape.repeats else min(once, each_shot))
+
+
+def _native(shape: Shape) -> int:
+    return _NATIVE_SINGLE * (shape.gates - shape.two_qubit_gates) + _NATIVE_DOUBLE * shape.two_qubit_gates
 
 
 def _repeated(n: int, gates: int) -> float:

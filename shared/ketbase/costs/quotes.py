@@ -1,8 +1,9 @@
 """Prices a run before it starts: what it is expected to cost, and the ceiling that it is held to."""
 
+from ketbase.backends.circuit_count import CircuitCount
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.types import Circuit
-from ketbase.costs.estimates import StepSeconds, expected_seconds
+from ketbase.costs.estimates import ONE, StepSeconds, expected_seconds
 from ketbase.costs.prices import Prices
 from ketbase.costs.shapes import Shape
 from ketbase.errors import InvalidError
@@ -38,6 +39,7 @@ class Quote(Model):
     Attributes:
         estimated: expected.
         reserved: the ceiling.
+        circuits: how many are executed.
         expected_seconds: of the steps that compute, together.
     """
 
@@ -45,6 +47,7 @@ class Quote(Model):
     estimated: Money
     reserved: Money
     lines: tuple[CostLine, ...]
+    circuits: int = 0
     expected_seconds: float
 
 
@@ -64,28 +67,35 @@ class Quotes:
         self._control_mb = control_memory_mb
 
     def run(
-        self, circuit: Circuit | Shape, backend: BackendInfo, shots: int, budget_limit: Money | None = None
+        self,
+        circuit: Circuit | Shape,
+        backend: BackendInfo,
+        shots: int,
+        budget_limit: Money | None = None,
+        count: CircuitCount = ONE,
     ) -> Quote:
         """Price a run of a circuit.
 
         Args:
             circuit: what is to run, or its shape.
             backend: where.
-            shots: how often.
+            shots: how often each circuit is run.
             budget_limit: the user's own ceiling in place of ours.
+            count: of the circuits that are made of this one.
 
         Raises:
             InvalidError: `UNPRICED_BACKEND`, no price is known and no `budget_limit` is given;
                 `BUDGET_LIMIT_TOO_LOW`, it would not cover what is expected.
         """
-        seconds = expected_seconds(circuit, backend, shots)
-        provider = self._provider(backend, shots, budget_limit)
+        seconds = expected_seconds(circuit, backend, shots, count)
+        provider = self._provider(backend, count.total, shots, budget_limit)
         lines = (
             CostLine(what="provider", estimated=provider, reserved=provider),
             self._compute(seconds),
             self._workflow(STEPS),
         )
-        return _quote(backend, lines, seconds.compile + seconds.execute + seconds.collect, budget_limit)
+        expected = seconds.compile + seconds.execute + seconds.collect
+        return _quote(backend, lines, expected, budget_limit, circuits=count.total)
 
     def optimize(self, backend: BackendInfo, effort_s: float, budget_limit: Money | None = None) -> Quote:
         """Price an optimisation for a backend; nothing runs there.
@@ -118,8 +128,8 @@ class Quotes:
             reserved=self._prices.transitions(most) + self._prices.requests(most),
         )
 
-    def _provider(self, backend: BackendInfo, shots: int, budget_limit: Money | None) -> Money:
-        price = self._prices.backend(backend, 1, shots)
+    def _provider(self, backend: BackendInfo, circuits: int, shots: int, budget_limit: Money | None) -> Money:
+        price = self._prices.backend(backend, circuits, circuits * shots)
         if price is not None:
             return price
         if budget_limit is None:
@@ -152,7 +162,13 @@ def optimizing_s(effort_s: float) -> float:
     return min(2 * effort_s + 12 * _VERIFY_S, EXECUTE_S)
 
 
-def _quote(backend: BackendInfo, lines: tuple[CostLine, ...], seconds: float, budget_limit: Money | None) -> Quote:
+def _quote(
+    backend: BackendInfo,
+    lines: tuple[CostLine, ...],
+    seconds: float,
+    budget_limit: Money | None,
+    circuits: int = 0,
+) -> Quote:
     """Add the lines up, and hold the ceiling to the user's own."""
     estimated = sum((line.estimated for line in lines), Money())
     ceiling = sum((line.reserved for line in lines), Money())
@@ -165,6 +181,7 @@ def _quote(backend: BackendInfo, lines: tuple[CostLine, ...], seconds: float, bu
         )
     return Quote(
         backend=backend.id,
+        circuits=circuits,
         estimated=estimated,
         reserved=ceiling if budget_limit is None else budget_limit,
         lines=lines,

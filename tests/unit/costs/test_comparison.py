@@ -12,7 +12,7 @@ from ketbase.costs.comparison import Comparison
 from ketbase.costs.estimate import EstimateRequest
 from ketbase.costs.prices import Prices
 from ketbase.costs.quotes import Quotes
-from ketbase.errors import NotFoundError
+from ketbase.errors import InvalidCircuitError, NotFoundError
 from ketbase.money import Money
 from tests.fakes import BOB, DictBlobs, FakeLanguage, backends_of
 from tests.unit.costs.office import Office
@@ -31,7 +31,9 @@ def circuits(office: Office) -> Circuits:
 @pytest.fixture
 def comparison(office: Office, circuits: Circuits) -> Comparison:
     quotes = Quotes(Prices.load(), compute_memory_mb=3_008, control_memory_mb=512)
-    return Comparison(circuits, backends_of(office.records, office.store, quotes, office.clock), quotes, office.ledger)
+    return Comparison(
+        circuits, backends_of(office.records, office.store, quotes, office.clock), quotes, office.ledger
+    )
 
 
 def request(**body: object) -> EstimateRequest:
@@ -120,3 +122,40 @@ def test_unknown_backends_and_circuits_of_others_are_not_found(
 def test_a_request_names_one_circuit_and_some_backends(body: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         request(**body)
+
+
+ENERGY = {"terms": {"ZZIII": 1.0, "IIXXI": 0.5, "IIIIX": 0.5, "IIIII": 2.0}}
+EXPERIMENT = {"sweep": [{"x": 0.1}, {"x": 0.2}], "observables": [ENERGY], "mitigation": {"readout": True}}
+
+
+def test_the_circuits_follow_from_what_the_run_is_asked(office: Office, comparison: Comparison) -> None:
+    (found,) = comparison.compare(office.olga, request(circuit=SIZE, **EXPERIMENT)).estimates
+    assert found.circuits == 2 * 1 + 2
+    (same,) = comparison.compare(office.olga, request(circuit=SIZE, circuits=4)).estimates
+    assert same == found
+    (alone,) = comparison.compare(office.olga, request(circuit=SIZE)).estimates
+    assert alone.circuits == 1
+    assert alone.estimated_cost is not None
+    assert found.estimated_cost is not None
+    assert alone.estimated_cost < found.estimated_cost
+
+
+def test_too_many_circuits_are_said_with_how_they_come_about(office: Office, comparison: Comparison) -> None:
+    body = request(circuit=SIZE, sweep=[{"x": 0.1}] * 1_000, observables=[ENERGY], mitigation={"readout": True})
+    (found,) = comparison.compare(office.olga, body).estimates
+    assert (found.circuits, found.estimated_cost) == (1_002, None)
+    assert found.problem is not None
+    assert found.problem.code == "TOO_MANY_CIRCUITS"
+    assert "1000 parameter sets + 2 that calibrate readout" in found.problem.message
+
+
+def test_an_observable_of_another_size_is_refused(office: Office, comparison: Comparison) -> None:
+    with pytest.raises(InvalidCircuitError, match="2 letters, but the circuit has 5 qubits"):
+        comparison.compare(office.olga, request(circuit=SIZE, observables=[{"terms": {"ZZ": 1}}]))
+
+
+def test_circuits_are_either_counted_or_follow_from_what_is_asked() -> None:
+    with pytest.raises(ValidationError, match="give either circuits or what they follow from"):
+        request(circuit=SIZE, circuits=3, observables=[ENERGY])
+    with pytest.raises(ValidationError, match="give observables"):
+        request(circuit=SIZE, mitigation={"readout": True})
