@@ -98,6 +98,10 @@ verify-02: .venv/.synced ## Prove accounts and money at length: many kills, 20,0
 bench: .venv/.synced ## Measure time added to a simulation, and requests per second
 	@PYTHONPATH=. .venv/bin/python benchmarks/foundation.py
 
+.PHONY: bench-simulators
+bench-simulators: .venv/.synced ## Measure the ideal simulators beside each other
+	@PYTHONPATH=. .venv/bin/python benchmarks/simulators.py
+
 .PHONY: openapi
 openapi: .venv/.synced ## Write the OpenAPI document from the routes
 	@.venv/bin/python -m ketbase.local.openapi

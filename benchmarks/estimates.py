@@ -1,7 +1,8 @@
 """How good the predicted durations of runs are: predicted beside measured, over a spread of circuits.
 
-Run by `.venv/bin/python benchmarks/estimates.py [--json FILE]` on an idle machine; it takes some minutes. Each step
-is measured warm, with the simulators loaded, and without the reading and writing around it.
+Run by `.venv/bin/python benchmarks/estimates.py [--json FILE] [--engine ENGINE]` on an idle machine; it takes some
+minutes. Each step is measured warm, with the simulators loaded, and without the reading and writing around it; what
+is over soon is measured three times, and the least counts.
 """
 
 import argparse
@@ -24,12 +25,16 @@ from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.costs.estimates import OVERHEAD_S, expected_seconds
 from ketbase.costs.shapes import shape_of
 from ketbase.errors import KetbaseError
+from ketbase.quantum.lightning import LightningEngine
 from ketbase.quantum.providers import QuantumProviders
+from ketbase.quantum.qsim import QsimEngine
 from ketbase.quantum.simulators import AerEngine
 
+PROVIDER = QuantumProviders({"aer": AerEngine, "qsim": QsimEngine, "lightning": LightningEngine})
 FEW, USUAL, MANY = 100, 1_024, 100_000
 WITHIN = 3.0
 """A prediction is called close when it is off by no more than this factor."""
+TRIES, SOON_S = 3, 1.0
 
 console = Console(width=130)
 
@@ -37,8 +42,10 @@ console = Console(width=130)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write what was measured into this file as well")
+    parser.add_argument("--engine", choices=["aer", "qsim", "lightning"], help="measure this one only")
     arguments = parser.parse_args()
-    rows = [row for row in map(measured, cases()) if row is not None]
+    chosen = (case for case in cases() if arguments.engine in (None, backends()[case[2]].engine))
+    rows = [row for row in map(measured, chosen) if row is not None]
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1))
     show(rows)
@@ -47,11 +54,13 @@ def main() -> None:
 def measured(case: tuple[str, CircuitDefinition, str, int]) -> dict[str, object] | None:
     """Time one case; `None` where it does not fit this machine."""
     name, definition, backend, shots = case
-    provider = QuantumProviders({"aer": AerEngine})
     asked = {"backend": backends()[backend], "experiment": Experiment()}
     try:
-        _measured(provider, bell(), 10, asked)
-        compiled, compile_s, outcome, execute_s = _measured(provider, definition, shots, asked)
+        _measured(bell(), 10, asked)
+        compiled, compile_s, outcome, execute_s = _measured(definition, shots, asked)
+        for _ in range(TRIES - 1 if compile_s + execute_s < SOON_S else 0):
+            _, once_more_s, _, again_s = _measured(definition, shots, asked)
+            compile_s, execute_s = min(compile_s, once_more_s), min(execute_s, again_s)
     except KetbaseError as problem:
         console.print(f"{name} on {backend}: {problem.message}")
         return None
@@ -71,13 +80,13 @@ def measured(case: tuple[str, CircuitDefinition, str, int]) -> dict[str, object]
 
 
 def _measured(
-    provider: QuantumProviders, definition: CircuitDefinition, shots: int, asked: dict[str, Any]
+    definition: CircuitDefinition, shots: int, asked: dict[str, Any]
 ) -> tuple[CompiledCircuit, float, Outcome, float]:
     began = time.perf_counter()
-    compiled = provider.compile(definition, **asked, seed=1, optimization_level=2)
+    compiled = PROVIDER.compile(definition, **asked, seed=1, optimization_level=2)
     compile_s = time.perf_counter() - began
     began = time.perf_counter()
-    outcome = provider.execute(compiled, **asked, shots=shots, seed=1, noise=True)
+    outcome = PROVIDER.execute(compiled, **asked, shots=shots, seed=1, noise=True)
     return compiled, compile_s, outcome, time.perf_counter() - began
 
 
@@ -106,6 +115,8 @@ def cases() -> Iterator[tuple[str, CircuitDefinition, str, int]]:
     yield "long 3×1500", brickwork(3, 1_500), "aer", USUAL
     for n in (3, 12):
         yield f"mid-circuit {n}", repeated_measurement(n, 4), "aer", USUAL
+    for backend in ("qsim", "lightning"):
+        yield from _dense(backend)
     for backend in ("fake_fez", "fake_sherbrooke"):
         for n in (3, 5, 8, 12):
             yield f"GHZ {n}", ghz(n), backend, USUAL
@@ -118,6 +129,28 @@ def cases() -> Iterator[tuple[str, CircuitDefinition, str, int]]:
         yield "QAOA ring 8", qaoa(8, 2), backend, USUAL
         yield "mid-circuit 3", repeated_measurement(3, 3), backend, USUAL
         yield "long 3×200", brickwork(3, 200), backend, USUAL
+
+
+def _dense(backend: str) -> Iterator[tuple[str, CircuitDefinition, str, int]]:
+    """For simulators to which all circuits of a size are the same."""
+    for n in (3, 20, 24):
+        yield f"GHZ {n}", ghz(n), backend, USUAL
+    yield "GHZ 20", ghz(20), backend, MANY
+    for n, layers in ((4, 4), (8, 20), (12, 20), (16, 10), (18, 40), (20, 20), (22, 10), (24, 6), (26, 4)):
+        yield f"brickwork {n}×{layers}", brickwork(n, layers), backend, USUAL
+    for n, layers in ((10, 5), (16, 10)):
+        yield f"brickwork {n}×{layers}", brickwork(n, layers), backend, MANY
+    for n in (5, 10, 16, 20, 24):
+        yield f"QFT {n}", qft(n), backend, USUAL
+    for n in (10, 18, 22):
+        yield f"QAOA ring {n}", qaoa(n, 3), backend, USUAL
+    for n in (3, 12, 20):
+        yield f"chain {n}", chain(n, 3), backend, USUAL
+    yield "long 3×1500", brickwork(3, 1_500), backend, USUAL
+    for n in (3, 8, 12, 16):
+        yield f"mid-circuit {n}", repeated_measurement(n, 4), backend, USUAL
+    yield "mid-circuit 3", repeated_measurement(3, 2), backend, MANY
+    yield "mid-circuit 20", repeated_measurement(20, 2), backend, FEW
 
 
 def ghz(n: int) -> CircuitDefinition:

@@ -27,6 +27,7 @@ class Shape(Model):
         two_qubit_gates: of the gates, those on two qubits or more.
         clifford: whether a stabilizer simulation can run it.
         repeats: whether each shot is simulated by itself, because something comes after a measurement.
+        interruptions: measurements and resets that something comes after.
         entangled_bits: a bound on the bits of entanglement across any cut of the qubits in their order.
     """
 
@@ -35,6 +36,7 @@ class Shape(Model):
     two_qubit_gates: int = Field(default=0, ge=0, le=1_000_000)
     clifford: bool = False
     repeats: bool = False
+    interruptions: int = Field(default=0, ge=0, le=1_000_000)
     entangled_bits: int = Field(default=0, ge=0, le=1_000)
 
 
@@ -57,6 +59,7 @@ def shape_of(circuit: Circuit | CircuitDefinition) -> Shape:
         two_qubit_gates=sum(len(gate.targets) > 1 for gate in gates),
         clifford=all(map(_is_clifford, gates)),
         repeats=bool({"mid_circuit_measurement", "reset"}.intersection(definition.features)),
+        interruptions=_interruptions(operations),
         entangled_bits=_entangled_bits(definition.n_qubits, gates),
     )
 
@@ -68,6 +71,16 @@ def _is_clifford(gate: Gate) -> bool:
         isinstance(angle, float) and abs(math.remainder(angle, math.pi / 2)) < _ANGLE_TOLERANCE
         for angle in gate.angles
     )
+
+
+def _interruptions(operations: list[Gate]) -> int:
+    later: set[int] = set()
+    found = 0
+    for operation in reversed(operations):
+        if operation.type == "RESET" or (operation.type == "MEASURE" and operation.targets[0] in later):
+            found += 1
+        later.update(operation.targets)
+    return found
 
 
 def _entangled_bits(n_qubits: int, gates: list[Gate]) -> int:

@@ -12,7 +12,9 @@ from ketbase.quantum.sampling import Bits, bits_of, counted, sampled
 from ketbase.quantum.statevectors import OPERATIONS, Step, check_memory, simulated, steps_of
 
 _FUSED_QUBITS = 3
-"""Of all sizes the fastest, or near it, between 10 and 26 qubits."""
+"""The fastest size of the matrices that gates are multiplied into, or near it, from 10 to 24 qubits."""
+_QUBITS_OF_ONE_THREAD = 17
+"""So small a state takes one thread no longer than two, and no others wait for each other after every gate."""
 _SHOTS_AT_ONCE = 10_000
 """Of those that are simulated one by one; it bounds what their bits take."""
 
@@ -22,12 +24,12 @@ class QsimEngine:
 
     Args:
         max_memory_mb: what one execution's state may take; what needs more is refused before it starts.
-        threads: how many threads simulate.
+        threads: how many threads simulate a state that is large enough. Counts do not depend on it.
     """
 
     def __init__(self, max_memory_mb: int = 3_000, threads: int = 2):
         self._max_memory_mb = max_memory_mb
-        self._options = qsimcirq.QSimOptions(max_fused_gate_size=_FUSED_QUBITS, cpu_threads=threads)
+        self._threads = threads
 
     def machine(self, backend: BackendInfo) -> Machine:
         """Describe the simulator, which runs every circuit as it is, but no control flow."""
@@ -53,9 +55,8 @@ class QsimEngine:
     def _sampled(self, steps: list[Step], circuit: QuantumCircuit, shots: int, seed: int) -> Counts:
         qubits = cirq.LineQubit.range(circuit.num_qubits)
         gates = cirq.Circuit(_gate(step, qubits) for step in steps if step.is_gate)
-        simulator = qsimcirq.QSimSimulator(self._options, seed=seed)
         # The first qubit of the order is the most significant; qubits without a gate belong to the state as well.
-        state = simulator.simulate_into_1d_array(gates, qubit_order=qubits[::-1])[1]
+        state = self._simulator(len(qubits), seed).simulate_into_1d_array(gates, qubit_order=qubits[::-1])[1]
         measured = {step.clbit: step.qubits[0] for step in steps if step.clbit is not None}
         states, times = sampled(state, shots, seed)
         return counted(bits_of(states, measured, circuit.num_clbits), times)
@@ -63,7 +64,7 @@ class QsimEngine:
     def _one_by_one(self, steps: list[Step], circuit: QuantumCircuit, shots: int, seed: int) -> Counts:
         qubits = cirq.LineQubit.range(circuit.num_qubits)
         program = cirq.Circuit(_operation(step, qubits, key=str(number)) for number, step in enumerate(steps))
-        simulator = qsimcirq.QSimSimulator(self._options, seed=seed)
+        simulator = self._simulator(len(qubits), seed)
         counts: Counts = {}
         for start in range(0, shots, _SHOTS_AT_ONCE):
             result = simulator.run(program, repetitions=min(_SHOTS_AT_ONCE, shots - start))
@@ -74,6 +75,11 @@ class QsimEngine:
             for outcome, times in counted(rows).items():
                 counts[outcome] = counts.get(outcome, 0) + times
         return counts
+
+    def _simulator(self, n_qubits: int, seed: int) -> qsimcirq.QSimSimulator:
+        threads = 1 if n_qubits <= _QUBITS_OF_ONE_THREAD else self._threads
+        options = qsimcirq.QSimOptions(max_fused_gate_size=_FUSED_QUBITS, cpu_threads=threads)
+        return qsimcirq.QSimSimulator(options, seed=seed)
 
 
 def _operation(step: Step, qubits: list[cirq.LineQubit], key: str) -> cirq.Operation:

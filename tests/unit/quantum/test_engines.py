@@ -265,7 +265,8 @@ def test_the_same_seed_gives_the_same_counts_and_another_one_others(
 
 
 def test_qsims_counts_do_not_depend_on_its_threads() -> None:
-    circuit = compiled(SPREAD, "qsim")
+    wide = CircuitDefinition.of_gates(18, [gate("U", q, theta=q, phi=0.3, lam=0.1) for q in range(18)])
+    circuit = compiled(wide, "qsim")
     one, four = (
         execute(circuit, shots=500, provider=QuantumProviders({"qsim": partial(QsimEngine, threads=threads)}))
         for threads in (1, 4)
