@@ -2,9 +2,9 @@
 
 The constants are fitted to `benchmarks/estimates.py`, on two cores: over its spread of circuits nine predictions in
 ten are within a factor of three of what is measured. The worst are circuits that a device has to route over many
-more qubits than they have (up to thirty times slower than predicted). Starting is not predicted: a function
-that was just started takes up to two seconds more, which are not charged, and the first circuit of a process on
-`qsim` or `lightning` two or three, which are. No GPU was ever measured: `cuquantum` is predicted to take as long as Aer's
+more qubits than they have (up to thirty times slower than predicted). Starting is not predicted: a function that
+was just started takes up to two seconds more, which are not charged, and the first circuit of a process on `qsim`
+or `lightning` two or three, which are. No GPU was ever measured: `cuquantum` is predicted to take as long as Aer's
 statevector does on two cores.
 """
 
