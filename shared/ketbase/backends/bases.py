@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from ketbase.backends.experiments import Observable
@@ -26,7 +27,11 @@ def bases_of(observables: Iterable[Observable]) -> tuple[Basis, ...]:
     `group_commuting(qubit_wise=True)` colours a graph of all pairs of terms, this takes time that grows with the
     letters alone, and the numbers of bases are alike (`tests/unit/backends/test_bases.py` compares them).
     """
-    terms = {term for observable in observables for term in observable.terms}
+    return _bases_of(frozenset(term for observable in observables for term in observable.terms))
+
+
+@lru_cache(maxsize=8)  # a run asks several times, for its price and for each backend that it may go to
+def _bases_of(terms: frozenset[str]) -> tuple[Basis, ...]:
     groups: list[list[str]] = []
     measuring: defaultdict[int, int] = defaultdict(int)  # for each qubit, a bit for each group that measures it
     agreeing: defaultdict[tuple[int, str], int] = defaultdict(int)  # the same, for each letter

@@ -5,10 +5,12 @@ from typing import Any
 
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, OrganizationSettings
+from ketbase.backends.checks import check_experiment
+from ketbase.backends.circuit_count import CircuitCount, check_count
 from ketbase.backends.service import Backends
 from ketbase.backends.types import WITH_MODES, BackendInfo
 from ketbase.circuits.service import Circuits
-from ketbase.circuits.types import Circuit, bind_check
+from ketbase.circuits.types import Circuit
 from ketbase.costs.quotes import Quote, Quotes
 from ketbase.errors import ForbiddenError, InvalidCircuitError, InvalidError
 from ketbase.jobs.types import Submission
@@ -46,7 +48,7 @@ class Runs:
             NotFoundError: `CIRCUIT_NOT_FOUND`, `BACKEND_NOT_FOUND`.
             ForbiddenError: `BACKEND_NOT_ALLOWED`, `HARDWARE_NOT_ENABLED`, by the organisation's settings.
             InvalidError: `UNPRICED_BACKEND`, `BUDGET_LIMIT_TOO_LOW`, `NO_BACKEND`.
-            InvalidCircuitError: the circuit does not fit the backend, or parameters are missing or unknown.
+            InvalidCircuitError: the circuit does not fit the backend, or what is asked does not fit the circuit.
             BudgetError: `BUDGET_EXCEEDED`, `JOBS_PAUSED`.
             ConflictError: `IDEMPOTENCY_KEY_REUSED`.
         """
@@ -75,14 +77,16 @@ class Runs:
         def quoted(backend: BackendInfo) -> Quote:
             if organization is not None:
                 check_allowed(organization.settings, backend)
-            check_fits(circuit, backend, body)
-            return self._quotes.run(circuit, backend, body.shots, body.budget_limit)
+            count = check_fits(circuit, backend, body)
+            return self._quotes.run(circuit, backend, body.shots, body.budget_limit, count)
 
         if body.backend == AUTO:
             candidates, dearest = self._candidates.find(circuit, body.choosing, quoted)
-            return _config(body, AUTO, choosing=body.choosing, candidates=candidates), dearest
+            more = {"choosing": body.choosing, "candidates": candidates, "circuits": dearest.circuits}
+            return _config(body, AUTO, **more), dearest
         backend = self._backends.info(body.backend or self._default_backend(caller))
-        return _config(body, backend.id), quoted(backend)
+        quote = quoted(backend)
+        return _config(body, backend.id, circuits=quote.circuits), quote
 
     def _default_backend(self, caller: Caller) -> str:
         user = self._accounts.user(caller.organization_id, caller.user_id)
@@ -118,13 +122,13 @@ def check_allowed(settings: OrganizationSettings, backend: BackendInfo) -> None:
         )
 
 
-def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> None:
-    """Check what can be known of a run before it is compiled.
+def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> CircuitCount:
+    """Check what can be known of a run before it is compiled, and count the circuits that it is executed as.
 
     Raises:
         InvalidError: `TOO_MANY_SHOTS` for the backend, or `UNSUPPORTED_EXECUTION_MODE`.
-        InvalidCircuitError: `TOO_MANY_QUBITS`, `UNSUPPORTED_OPERATION`, `UNBOUND_PARAMETERS` or
-            `UNKNOWN_PARAMETERS`.
+        InvalidCircuitError: `TOO_MANY_QUBITS`, `TOO_MANY_CIRCUITS`, `TOO_MANY_OUTCOMES`, `UNSUPPORTED_OPERATION`,
+            `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_OBSERVABLE` or `MITIGATION_WITHOUT_OBSERVABLES`.
     """
     can = backend.capabilities
     if body.shots > can.max_shots:
@@ -161,19 +165,9 @@ def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> None
             f"{backend.id} cannot run {' or '.join(lacks).replace('_', ' ')}, which the circuit uses.",
             features=lacks,
         )
-    inputs = circuit.circuit_definition.inputs
-    missing, unknown = bind_check(inputs, body.parameters)
-    if missing:
-        raise InvalidCircuitError(
-            "UNBOUND_PARAMETERS",
-            f"The circuit's parameters need values (radians) in `parameters`: {', '.join(missing)}.",
-            field="parameters",
-            parameters=missing,
-        )
-    if unknown:
-        raise InvalidCircuitError(
-            "UNKNOWN_PARAMETERS",
-            f"The circuit has no parameters {', '.join(unknown)}; it has {', '.join(inputs) or 'none'}.",
-            field="parameters",
-            parameters=unknown,
-        )
+    definition, experiment = circuit.circuit_definition, body.experiment
+    check_experiment(definition, experiment)
+    count = CircuitCount.of(experiment, backend)
+    n_bits = max(definition.n_qubits, sum(size for _, size in definition.registers))
+    check_count(count, backend, shots=body.shots, n_bits=n_bits, counted=not body.observables)
+    return count
