@@ -12,7 +12,7 @@ TALLIES = "jobs#tallies"
 RUNNING = "jobs#running"
 """The partition, in the index of work, of all jobs that a workflow is at."""
 RUNNING_TOTAL = Key("jobs", "running-total")
-"""How many jobs of all organisations run."""
+"""How many jobs of all organisations compute here."""
 
 _RANK = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 

@@ -216,6 +216,8 @@ class JobStore:
     def start(self, job: Job, *, at_most_running: int, at_most_in_all: int) -> Job | None:
         """Move a waiting job to running, within the limits of its organisation and of the installation.
 
+        Jobs at a provider count for their organisation, and not for the installation: nothing computes here.
+
         Returns:
             The running job; `None` if it waits no more or a limit is reached.
         """
@@ -454,8 +456,7 @@ class JobStore:
                 *held,
                 *beside,
             ]
-            if moves:
-                writes += self._tallies(job, to, limits)
+            writes += self._tallies(job, after, limits)
             if to.final:
                 writes += entries.settle(after.reservation, _cost_event(after, now))
                 writes += self._observer.farewell(after) if self._observer else []
@@ -477,20 +478,27 @@ class JobStore:
             return after
         raise BusyError(f"job {job.id} changed again and again")
 
-    def _tallies(self, job: Job, to: JobStatus, limits: tuple[int, int] | None) -> list[Write]:
+    def _tallies(self, job: Job, after: Job, limits: tuple[int, int] | None) -> list[Write]:
+        """Count the organisation's jobs by state, and those of the installation that compute here."""
         own, total = limits or (0, 0)
-        tally = Update(
-            layout.tally(job.organization_id),
-            add={job.status: -1, to: 1},
-            when=(AtMost(JobStatus.RUNNING, own - 1),) if limits else (),
-        )
-        step = (to is JobStatus.RUNNING) - (job.status is JobStatus.RUNNING)
-        if not step:
-            return [tally]
-        in_all = Update(
-            layout.RUNNING_TOTAL, add={"running": step}, when=(AtMost("running", total - 1),) if limits else ()
-        )
-        return [tally, in_all]
+        tallies: list[Write] = []
+        if after.status is not job.status:
+            tallies.append(
+                Update(
+                    layout.tally(job.organization_id),
+                    add={job.status: -1, after.status: 1},
+                    when=(AtMost(JobStatus.RUNNING, own - 1),) if limits else (),
+                )
+            )
+        if step := after.computes - job.computes:
+            tallies.append(
+                Update(
+                    layout.RUNNING_TOTAL,
+                    add={"running": step},
+                    when=(AtMost("running", total - 1),) if limits else (),
+                )
+            )
+        return tallies
 
     def _event(
         self,

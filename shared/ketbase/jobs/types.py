@@ -195,6 +195,12 @@ class Job(Model):
     updated_at: Moment
 
     @property
+    def computes(self) -> bool:
+        """Whether it takes up room here: it runs, and is not at a provider, nor about to be."""
+        away = self.remote is not None and not self.remote.status.final
+        return self.status is JobStatus.RUNNING and not away
+
+    @property
     def execution(self) -> str:
         """The name of this attempt's workflow execution."""
         return f"{self.id}-{self.attempt}"

@@ -438,3 +438,20 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_jobs_at_a_provider_leave_the_room_here_to_others(scene):
+    first, second = scene.begin(), None
+    waiting = scene.store.get(ALICE.organization_id, scene.submit(backend="aer").job_id)
+    assert scene.store.start(waiting, at_most_running=9, at_most_in_all=1) is None
+    scene.submit_step(first)
+    second = scene.store.start(waiting, at_most_running=9, at_most_in_all=1)
+    assert second is not None
+    scene.provider.become("remote-1", RemoteStatus.COMPLETED)
+    scene.poller.poll("ionq")  # what comes back finds its room taken, and goes on all the same
+    scene.handover.fetch(first.reference)
+    scene.final.collect(first.reference)
+    third = scene.store.get(ALICE.organization_id, scene.submit(backend="aer").job_id)
+    assert scene.store.start(third, at_most_running=9, at_most_in_all=1) is None
+    scene.store.cancel(second)
+    assert scene.store.start(third, at_most_running=9, at_most_in_all=1) is not None
