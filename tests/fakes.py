@@ -6,7 +6,9 @@ from hashlib import sha256
 from typing import Any
 
 from ketbase.accounts.types import Caller
+from ketbase.backends.circuit_count import CircuitCount
 from ketbase.backends.discovered import Discoveries
+from ketbase.backends.experiments import Estimate, ExpectationValue, Experiment, Variant
 from ketbase.backends.remote import RemoteOutcome, RemoteState, RemoteStatus
 from ketbase.backends.service import Backends
 from ketbase.backends.types import BackendInfo, CompiledCircuit, Engine, Outcome
@@ -190,7 +192,9 @@ class FakeLanguage:
 
 
 class FakeProvider:
-    """Compiles to nothing, answers zeros, or raises what a test gives it."""
+    """Compiles to as many circuits as there should be, all of them nothing; answers zeros, or raises what a test
+    gives it.
+    """
 
     def __init__(self) -> None:
         self.problem: KetbaseError | None = None
@@ -200,8 +204,10 @@ class FakeProvider:
         self.compiled.append(asked)
         if self.problem is not None:
             raise self.problem
+        circuits = CircuitCount.of(asked["experiment"], asked["backend"]).total
         return CompiledCircuit(
             program=b"QPY",
+            variants=tuple(Variant(parameters=number) for number in range(circuits)),
             qasm="OPENQASM 3.0;",
             backend=asked["backend"].id,
             n_qubits=definition.n_qubits,
@@ -216,9 +222,16 @@ class FakeProvider:
 
     def execute(self, compiled: CompiledCircuit, *, shots: int, **asked: Any) -> Outcome:
         moment = datetime(2026, 1, 1, tzinfo=UTC)
+        experiment = asked.get("experiment", Experiment())
+        values = [
+            ExpectationValue(observable=observable, parameters=number, raw=Estimate(value=1.0, standard_error=0.1))
+            for number in range(len(experiment.parameters))
+            for observable in range(len(experiment.observables))
+        ]
         return Outcome(
-            counts=({"0" * compiled.n_qubits: shots},),
+            counts=() if values else ({"0" * compiled.n_qubits: shots},) * len(compiled.variants),
             shots=shots,
+            expectations=tuple(values),
             method="fake",
             seconds=0.5,
             started_at=moment,

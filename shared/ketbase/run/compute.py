@@ -14,6 +14,7 @@ from ketbase.money import Money
 from ketbase.ports.quantum import QuantumProvider
 from ketbase.run.choice import Chooser
 from ketbase.run.choosing import AUTO
+from ketbase.run.configs import config_of, parted
 from ketbase.run.types import Lane, RunConfig
 from ketbase.steps.ceiling import Ceiling, CeilingReachedError, JobOverError, ceiling_reached
 from ketbase.steps.failures import StepFailedError, refusals
@@ -59,7 +60,7 @@ class ComputeSteps:
         job, used = running(self._jobs, reference), self._meter.start()
         if job.remote is not None:
             return Lane.REMOTE
-        config = RunConfig.model_validate(job.config)
+        config = config_of(job, self._files)
         circuit = self._files.circuit(reference)
         later = self._price(config, config.circuits) + self._meter.per_step * 2
         with self._held(job, "compiling", COMPILE_S, later):
@@ -95,10 +96,13 @@ class ComputeSteps:
     def _chosen(self, job: Job, config: RunConfig, circuit: JobCircuit) -> tuple[Job, RunConfig, CompiledCircuit]:
         """Choose a backend, and write down which and why before anything else is done with it."""
         choice, compiled = self._chooser.choose(circuit, config)
-        chosen = config.model_copy(update={"backend": choice.backend, "candidates": ()})
+        chosen = config.model_copy(
+            update={"backend": choice.backend, "candidates": (), "circuits": len(compiled.variants)}
+        )
         self._files.keep(job.reference, "choice.json", choice)
         data = {"candidates": [each.model_dump(mode="json") for each in choice.candidates]}
-        after = self._jobs.send_to(job, choice.backend, chosen.model_dump(mode="json"), choice.reason, **data)
+        record, _ = parted(chosen)
+        after = self._jobs.send_to(job, choice.backend, record.model_dump(mode="json"), choice.reason, **data)
         if after is None:
             raise JobOverError(job.id)
         return after, chosen, compiled
@@ -111,7 +115,7 @@ class ComputeSteps:
             StepFailedError: the simulator refused a circuit.
         """
         job, used = running(self._jobs, reference), self._meter.start()
-        config = RunConfig.model_validate(job.config)
+        config = config_of(job, self._files)
         compiled = self._files.compiled(reference)
         circuits = len(compiled.variants)
         price = self._price(config, circuits)

@@ -10,7 +10,8 @@ from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobReference
 from ketbase.ports.doorbell import Doorbell
 from ketbase.run.choosing import Choice
-from ketbase.run.types import CompiledView, Provenance, RunConfig, RunResult
+from ketbase.run.configs import config_of
+from ketbase.run.types import CompiledView, Provenance, RunResult
 from ketbase.steps.ceiling import JobOverError
 from ketbase.steps.failing import Failing
 from ketbase.steps.files import JobFiles
@@ -61,7 +62,7 @@ class FinalSteps:
             self._backends.count(failed, circuits=0, seconds=0.0)
 
     def _result(self, job: Job) -> RunResult:
-        reference, config = job.reference, RunConfig.model_validate(job.config)
+        reference, config = job.reference, config_of(job, self._files)
         circuit = self._files.circuit(reference)
         compiled = self._files.compiled(reference)
         outcome = self._files.outcome(reference)

@@ -22,7 +22,7 @@ from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.quantum import QuantumProvider
 from ketbase.providers.breaker import Breakers
 from ketbase.run.compute import EXECUTED
-from ketbase.run.types import RunConfig
+from ketbase.run.configs import config_of
 from ketbase.steps.ceiling import JobOverError
 from ketbase.steps.failures import StepFailedError, refusals
 from ketbase.steps.files import JobFiles
@@ -75,7 +75,7 @@ class HandoverSteps:
         self._jobs.keep_token(job, token)
         if job.remote is not None and job.remote.id is not None:
             return  # it is there, and the poller answers the newest token
-        config = RunConfig.model_validate(job.config)
+        config = config_of(job, self._files)
         backend = self._backends.info(config.backend)
         compiled = self._files.compiled(reference)
         again = job.remote is not None
@@ -122,7 +122,7 @@ class HandoverSteps:
         if remote.status is RemoteStatus.FAILED:
             self._charge_failed(job, remote)
             raise StepFailedError.of(_failed(remote))
-        config = RunConfig.model_validate(job.config)
+        config = config_of(job, self._files)
         backend, remote_id = self._backends.info(config.backend), remote.id
         compiled = self._files.compiled(reference)
         came = self._ask(

@@ -16,6 +16,7 @@ from ketbase.errors import ForbiddenError, InvalidCircuitError, InvalidError
 from ketbase.jobs.types import Submission
 from ketbase.run.candidates import Candidates
 from ketbase.run.choosing import AUTO
+from ketbase.run.configs import APART, parted
 from ketbase.run.types import MAX_SEED, RunCircuit, RunConfig, RunOptions
 from ketbase.steps.intake import Intake, fingerprint_of
 
@@ -57,16 +58,18 @@ class Runs:
         if job is None:
             circuit = self._circuits.get(caller, circuit_id)
             config, quote = self._planned(caller, circuit, body)
+            record, apart = parted(config)
             job = self._intake.take(
                 caller,
                 "run",
                 circuit,
                 config.backend,
-                config,
+                record,
                 quote,
                 priority=body.priority,
                 idempotency_key=idempotency_key,
                 fingerprint=fingerprint,
+                beside=None if apart is None else {APART: apart},
             )
         return self._intake.answer(job)
 

@@ -96,6 +96,7 @@ class RunConfig(RunOptions):
 
     Attributes:
         circuits: how many are executed in all.
+        apart: whether its sweep and its observables lie beside the job's record; see `ketbase.run.configs`.
         choosing: where a backend is to be chosen, by what.
         candidates: the backends that it is chosen from, until it is chosen.
     """
@@ -105,6 +106,7 @@ class RunConfig(RunOptions):
     choosing: Choosing | None = None
     candidates: tuple[Candidate, ...] = ()
     circuits: int = 1
+    apart: bool = False
 
 
 class Lane(StrEnum):

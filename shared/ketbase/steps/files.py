@@ -34,6 +34,10 @@ class JobFiles:
         """Read what the execution gave."""
         return Outcome.model_validate_json(self._get(reference, "outcome.json"))
 
+    def read[Kind: BaseModel](self, reference: JobReference, name: str, kind: type[Kind]) -> Kind:
+        """Read one of the job's files."""
+        return kind.model_validate_json(self._get(reference, name))
+
     def keep(self, reference: JobReference, name: str, what: BaseModel) -> None:
         """Write one of the job's files; what was there before is gone."""
         text = what.model_dump_json()

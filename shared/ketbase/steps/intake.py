@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel
@@ -56,8 +57,21 @@ class Intake:
         priority: Priority,
         idempotency_key: str | None,
         fingerprint: str,
+        beside: Mapping[str, BaseModel] | None = None,
     ) -> Job:
         """Reserve a job's ceiling and queue it, with its own copy of the circuit.
+
+        Args:
+            caller: whose job it is.
+            kind: of job.
+            circuit: that it works on.
+            backend_id: where it is to run.
+            config: how, as the job's record keeps it.
+            quote: what it costs.
+            priority: before which others it starts.
+            idempotency_key: under which it is found again.
+            fingerprint: of the request.
+            beside: files that the job needs beside its record, by name.
 
         Raises:
             BudgetError: `BUDGET_EXCEEDED`, `JOBS_PAUSED`.
@@ -88,6 +102,8 @@ class Intake:
             source_qasm=circuit.source_qasm,
         )
         self._files.keep(job.reference, "circuit.json", copy)
+        for name, what in (beside or {}).items():
+            self._files.keep(job.reference, name, what)
         submitted = line(
             self._clock, caller, "job.submitted", job.id, backend=backend_id, reserved_cost=str(job.reserved_cost)
         )
