@@ -93,6 +93,11 @@ class House:
         assert self.end() is ExecutionStatus.SUCCEEDED, self.detail()
         return json.loads(self.detail())
 
+    def pauses(self, count):
+        """Wait until so many intervals have begun."""
+        begun = "SELECT 1 FROM calls WHERE place LIKE '%~%'"
+        eventually(lambda: len(self.journal._read(begun)) == count or None)
+
     def detail(self):
         return self.journal._read("SELECT detail FROM executions")[0][0]
 
@@ -325,7 +330,8 @@ def test_a_retry_has_a_token_of_its_own(path, ending):
             assert house.journal.fail(first, "Lost", "")
         elif ending == "timeout":
             house.clock.turn(DAYS)
-        time.sleep(0.3)
+        house.pauses(1)
+        time.sleep(0.2)
         assert provider.calls == [first]
         house.clock.turn(60)
         second = provider.token(number=1)
@@ -338,7 +344,7 @@ def test_a_retry_has_a_token_of_its_own(path, ending):
 def test_a_restart_waits_with_the_token_of_the_last_attempt(path):
     with running(path, machine(TimeoutSeconds=DAYS, Retry=RETRY)) as house:
         house.journal.fail(house.provider.token(), "Lost", "")
-        time.sleep(0.3)
+        house.pauses(1)
         house.clock.turn(60)
         second = house.provider.token(number=1)
         house.close()
@@ -352,7 +358,7 @@ def test_a_restart_waits_with_the_token_of_the_last_attempt(path):
 def test_a_restart_waits_only_for_the_rest_of_an_interval(path):
     with running(path, machine(Retry=RETRY)) as house:
         house.journal.fail(house.provider.token(), "Lost", "")
-        time.sleep(0.3)
+        house.pauses(1)
         house.clock.turn(40)
         house.close()
         house.open()
@@ -366,9 +372,10 @@ def test_a_restart_counts_the_attempts_before_it(path):
     with running(path, machine(Retry=RETRY, Catch=CATCH)) as house:
         for number in range(3):
             house.journal.fail(house.provider.token(number=number), "Lost", str(number))
-            time.sleep(0.2)
             house.close()
             house.open()
+            if number < 2:
+                house.pauses(number + 1)
             house.clock.turn(200)
         assert house.output()["error"]["Cause"] == "2"
         assert len(house.provider.calls) == 3
@@ -448,6 +455,7 @@ def test_a_branch_that_is_repeated_because_of_another_keeps_its_new_token_in_a_r
         abandoned = token("/Both#1[1]/B#1")
         eventually(lambda: house.journal.of("e").outcome("/Both#1[1]/B#1"))
         assert not house.journal.succeed(abandoned, {})
+        house.pauses(1)
         house.clock.turn(60)
         eventually(lambda: len(house.provider.calls) == 4 or None)
         for _ in range(3):
@@ -624,13 +632,13 @@ def test_a_crash_at_any_write_changes_nothing(path, write, after):
 ANSWERS = st.lists(st.lists(st.sampled_from(["success", "failure", "timeout"]), min_size=3, max_size=3), max_size=3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ANSWERS, st.sets(st.integers(0, 8)))
 def test_restarts_change_neither_the_output_nor_what_is_submitted(tmp_path_factory, answers, restarts):
     """Each item of a Map is answered as drawn, in rounds; the house is restarted before some of the rounds."""
     path = tmp_path_factory.mktemp("workflows") / "workflows.db"
     definition = fan(len(answers), TimeoutSeconds=DAYS, Retry=RETRY, Catch=CATCH)
-    expected, attempts = [], []
+    expected, attempts, repeated = [], [], 0
     for each in answers:
         count = each.index("success") + 1 if "success" in each else 3
         attempts.append(count)
@@ -647,9 +655,10 @@ def test_restarts_change_neither_the_output_nor_what_is_submitted(tmp_path_facto
                     assert house.journal.succeed(tokens[n], {"ok": True})
                 elif answers[n][turn] == "failure":
                     assert house.journal.fail(tokens[n], "Lost", "")
-            time.sleep(0.15)
             house.clock.turn(DAYS)
-            time.sleep(0.15)
+            if any(count > turn + 1 for count in attempts):
+                repeated += sum(answers[n][turn] != "success" for n in waiting)
+                house.pauses(repeated)
             house.clock.turn(120)
         got = ["ok" if "ok" in each else each["error"]["Error"] for each in house.output()]
         assert got == expected
