@@ -644,6 +644,55 @@ def test_no_credentials_are_a_matter_of_the_installation(braket: StandIn, moto: 
     assert away.value.code == "PROVIDER_CREDENTIALS"
 
 
+def test_sixty_jobs_survive_a_service_that_fails_half_of_the_time(
+    braket: StandIn, moto: str, backends: Any
+) -> None:
+    """None is lost, none is created twice, and none fails, with one try for each request."""
+    engine = engine_at(braket, moto, attempts=1, read_timeout=0.2)
+    circuit = QuantumCircuit(2, 1)
+    circuit.append(gate("x"), [1])
+    circuit.measure(1, 0)
+    open_jobs = {f"job_storm_{number}": None for number in range(60)}
+    work = Work(backends["sv1"], (circuit,), (Variant(),), (1,), Experiment(), 10)
+    kinds = {
+        "throttle": 0.1,
+        "error": 0.1,
+        "unavailable": 0.05,
+        "drop": 0.1,
+        "lose": 0.1,
+        "late": 0.03,
+        "quota": 0.02,
+    }
+    braket.set(rates=kinds, seed=11, late_s=0.3, pace_s=0.1)
+    ids: dict[str, str] = {}
+    counts: dict[str, Any] = {}
+    tried: set[str] = set()
+    until = time.monotonic() + 120
+    while len(counts) < len(open_jobs) and time.monotonic() < until:
+        for tag in open_jobs:
+            try:
+                if tag not in ids:
+                    found = engine.find(work.backend, tag) if tag in tried else None
+                    tried.add(tag)
+                    ids[tag] = found or engine.submit(work, tag)
+            except UnavailableError:
+                continue
+        try:
+            states = engine.states([ids[tag] for tag in ids if tag not in counts])
+        except UnavailableError:
+            continue
+        assert not {each.status for each in states.values()} & {RemoteStatus.FAILED, RemoteStatus.UNKNOWN}
+        for tag, remote_id in ids.items():
+            state = states.get(remote_id)
+            if tag not in counts and state is not None and state.status is RemoteStatus.COMPLETED:
+                try:
+                    counts[tag] = engine.fetch(remote_id, work).counts
+                except UnavailableError:
+                    continue
+    assert counts == dict.fromkeys(open_jobs, ({"1": 10},))
+    assert {tag: braket.accepted(tag) for tag in open_jobs} == {tag: [ids[tag]] for tag in open_jobs}
+
+
 # --- States ---
 
 
@@ -802,6 +851,36 @@ def test_a_region_in_the_buckets_name_is_the_devices(braket: StandIn, moto: str,
     servers.aws("s3", moto).create_bucket(Bucket="amazon-braket-eu-north-1")
     providers = QuantumProviders({"braket": lambda: engine})
     assert sum(run(providers, backends["garnet"], [BELL], 20)[0].values()) == 20
+
+
+def test_two_settings_set_it_up(braket: StandIn, moto: str, monkeypatch: Any) -> None:
+    from ketbase.runtime import settings, wiring
+
+    given = {
+        "KETBASE_BRAKET_REGIONS": "eu-north-1, us-east-1",
+        "KETBASE_BRAKET_BUCKET": BUCKET,
+        "KETBASE_BRAKET_URL": braket.url,
+        "KETBASE_ENDPOINT_URL": moto,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": servers.REGION,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    caches = [each for each in vars(wiring).values() if hasattr(each, "cache_clear")]
+    try:
+        for cache in (settings.settings, *caches):
+            cache.cache_clear()
+        assert "braket" in wiring.engines()
+        sighted = {each.info.id: each.info for each in wiring.provider().sight("braket")}
+        assert set(sighted) == {"braket_iqm_garnet", "braket_aqt_ibex_q1", "braket_ionq_forte_1", "braket_sv1"}
+        assert sum(run(wiring.provider(), sighted["braket_sv1"], [BELL], 30)[0].values()) == 30  # type: ignore[arg-type]
+        monkeypatch.delenv("KETBASE_BRAKET_BUCKET")
+        settings.settings.cache_clear()
+        assert "braket" not in wiring.engines()
+    finally:
+        for cache in (settings.settings, *caches):
+            cache.cache_clear()
 
 
 def test_shots_are_shared_out_without_losing_one() -> None:
