@@ -69,7 +69,9 @@ def noise_of(backend: str, uses: Iterable[Use]) -> NoiseModel:
 @lru_cache(maxsize=64)
 def _noise_of(backend: str, uses: frozenset[Use]) -> NoiseModel:
     active = sorted({qubit for _, qubits in uses for qubit in qubits})
-    return NoiseModel.from_backend(_Part(restricted(device(backend).target, active, uses)))
+    model = NoiseModel.from_backend(_Part(restricted(device(backend).target, active, uses)))
+    model.add_basis_gates(["id"])  # Aer warns of a model without any gate, as of a circuit that only measures
+    return model
 
 
 def restricted(target: Target, active: list[int], uses: Iterable[Use]) -> Target:
