@@ -19,7 +19,10 @@ class Settings(BaseSettings):
         endpoint_url: where the AWS services are, if not at AWS.
         ionq_api_key: of IonQ's cloud; its backends are there where it is set.
         ionq_url: of IonQ's API, its version included.
-        ibm_token: of IBM Quantum's platform; the same.
+        ibm_token: an API key of IBM Cloud for IBM Quantum; the same.
+        ibm_instance: the CRN or the name of an instance there; without one, all of the account are used.
+        ibm_channel: the platform, as IBM's SDK names it.
+        ibm_url: of IBM Quantum's REST API, its version included, where it is not the instance's own.
         braket_regions: of AWS, with commas between, whose Braket devices are used; the same, with a bucket.
         braket_bucket: where Braket puts results; `{region}` in it stands for the device's region.
         braket_url: where Braket is, if not at AWS.
@@ -100,6 +103,9 @@ class Settings(BaseSettings):
     ionq_api_key: SecretStr = SecretStr("")
     ionq_url: str = "https://api.ionq.co/v0.4"
     ibm_token: SecretStr = SecretStr("")
+    ibm_instance: str = ""
+    ibm_channel: str = "ibm_quantum_platform"
+    ibm_url: str = ""
     braket_regions: str = ""
     braket_bucket: str = ""
     braket_url: str | None = None

@@ -254,6 +254,7 @@ def provider() -> QuantumProvider:
             "lightning": _lightning,
             "cuquantum": _cuquantum,
             "ionq": _ionq,
+            "ibm": _ibm,
             "braket": _braket,
         }
     )
@@ -287,6 +288,15 @@ def _ionq() -> Engine:
     from ketbase.quantum.ionq.engine import IonqEngine
 
     return IonqEngine(_secret(settings().ionq_api_key), settings().ionq_url)
+
+
+def _ibm() -> Engine:
+    from ketbase.quantum.ibm.account import sign_in
+    from ketbase.quantum.ibm.engine import IbmEngine
+
+    chosen = settings()
+    where = {"instance": chosen.ibm_instance, "channel": chosen.ibm_channel, "url": chosen.ibm_url}
+    return IbmEngine(lambda: sign_in(_secret(chosen.ibm_token), **where))
 
 
 def _braket() -> Engine:
