@@ -33,6 +33,8 @@ PROVIDED = ("boto3", "botocore")
 """What Lambda's runtime brings, so that the layers go without it."""
 WEB = ("fastapi", "fastapi-offline", "mangum")
 """What makes the web layer, with all that it needs beside the core layer."""
+EMBEDDED = ("numpy", "usearch")
+"""What only the embedded store of vectors needs to search; the layer is for Pinecone."""
 RUNTIME_CLIENT = ("awslambdaric==4.2.2", "simplejson==4.3.0", "snapshot-restore-py==1.0.0")
 """AWS's runtime client, to run the functions on this machine."""
 PLATFORM = ("--python-platform", "x86_64-manylinux_2_34", "--python-version", "3.13", "--only-binary", ":all:")
@@ -47,7 +49,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("all", help="build everything that changed")
     layer = commands.add_parser("layer", help="build one layer; its Makefile calls this")
-    layer.add_argument("name", choices=["core", "web", "documents"])
+    layer.add_argument("name", choices=["core", "web", "documents", "vectors"])
     layer.add_argument("target", type=Path)
     arguments = parser.parse_args()
     os.chdir(ROOT)
@@ -96,8 +98,9 @@ def write_requirements() -> None:
         "core": core,
         "web": layers - core,
         "documents": export("--extra", "statements", prune=PROVIDED) - layers,
+        "vectors": export("--extra", "vectors", prune=PROVIDED + EMBEDDED) - layers,
         "runtime": all_routes - layers,
-        "image": export("--extra", "quantum"),
+        "image": export("--extra", "quantum", "--extra", "vectors"),
     }
     for name, packages in files.items():
         (REQUIREMENTS / f"{name}.txt").write_text("\n".join(sorted(packages)) + "\n")

@@ -201,7 +201,15 @@ def test_image_functions_take_nothing_that_only_zip_functions_may_have() -> None
 
 def test_quantum_steps_and_compute_routes_are_image_functions() -> None:
     image = sorted(function.folder for function in functions().values() if function.image)
-    assert image == ["circuits/create", "circuits/diagram", "circuits/qasm", "run/compile", "run/execute"]
+    assert image == [
+        "circuits/create",
+        "circuits/diagram",
+        "circuits/qasm",
+        "circuits/state",
+        "run/compile",
+        "run/execute",
+        "states/search",
+    ]
 
 
 def test_hot_routes_have_an_alias_for_their_snapshot() -> None:

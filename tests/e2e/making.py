@@ -40,6 +40,10 @@ def job(owner: Member, caller: Member) -> str:
     return owner.data_of("POST", path, json={"backend": "aer", "shots": 10})["job_id"]
 
 
+def state(owner: Member, caller: Member) -> str:
+    return owner.data_of("POST", f"/v1/circuits/{circuit(owner, caller)}/state", json={})["id"]
+
+
 def key(_owner: Member, caller: Member) -> str:
     return caller.new_key(["circuits:read"])["id"]
 
@@ -74,6 +78,7 @@ MAKERS: dict[str, Maker] = {
     "key_id": Maker(key),
     "month": Maker(lambda owner, _caller: f"{owner.house.clock.now():%Y-%m}", tenants=False),
     "session_id": Maker(session),
+    "state_id": Maker(state),
     "user_id": Maker(user),
 }
 """By the name of the path parameter."""
@@ -84,6 +89,7 @@ BODIES: dict[str, Any] = {
     "EstimateRequest": {"circuit": {"n_qubits": 2, "gates": 2}},
     "OptimizeCircuit": {"target_backend": "fake_fez", "effort": 1},
     "RunCircuit": {"backend": "aer", "shots": 10},
+    "SearchStates": {"amplitudes": [[1, 0], [0, 0]]},
     "UpdateCircuit": {"name": "renamed"},
 }
 """Bodies by the name of their schema, where the least that the schema asks for is not enough."""

@@ -20,7 +20,6 @@ ARTIFACTS = ROOT / ".aws-sam/build"
 IMAGE = ROOT / ".build/image/task"
 RUNTIME = ROOT / ".build/runtime"
 LAYERS = (ARTIFACTS / "CoreLayer/python", ARTIFACTS / "WebLayer/python")
-DOCUMENTS = ARTIFACTS / "DocumentsLayer/python"
 _EMULATOR = "samcli/local/rapid/aws-lambda-rie-x86_64"
 _STARTS_WITHIN_S = 10
 _INVOKE = "/2015-03-31/functions/function/invocations"
@@ -44,8 +43,8 @@ def artifact(function: Function) -> Artifact:
     if function.image:
         return Artifact(IMAGE, (IMAGE, RUNTIME))
     root = ARTIFACTS / function.name
-    documents = (DOCUMENTS,) if {"Ref": "DocumentsLayer"} in function.properties["Layers"] else ()
-    return Artifact(root, (root, *LAYERS, *documents, RUNTIME))
+    layers = [ARTIFACTS / layer["Ref"] / "python" for layer in function.properties["Layers"]]
+    return Artifact(root, (root, *layers, RUNTIME))
 
 
 class Emulator:

@@ -1,7 +1,7 @@
 """Fills a data folder with what the events in `events/` ask for: `python -m tests.functions.seed`.
 
 Run in a process of its own, with `KETBASE_DATA` naming the folder. The real services do it, with ids that count up:
-org_…1, circuit_…1 and …2, and job_…1 to …6, each left where one event needs it.
+org_…1, circuit_…1 and …2, state_…1, and job_…1 to …6, each left where one event needs it.
 """
 
 import itertools
@@ -30,6 +30,7 @@ _COUNTED = (
     "ketbase.auth.sessions",
     "ketbase.circuits.service",
     "ketbase.optimize.service",
+    "ketbase.states.service",
     "ketbase.steps.intake",
 )
 INVITATION_TOKEN = "0" * 43
@@ -41,6 +42,7 @@ def main() -> None:
     from ketbase.optimize.types import OptimizeCircuit
     from ketbase.run.types import RunCircuit
     from ketbase.runtime import wiring
+    from ketbase.states.types import CreateState
 
     numbers = defaultdict(lambda: itertools.count(1))
     with ExitStack() as patches:
@@ -56,6 +58,7 @@ def main() -> None:
             wiring.circuits().create(caller, CreateCircuit(name=name, n_qubits=2, gates=bell))
             for name in ("Bell pair", "Another Bell pair")
         ]
+        wiring.states().create(caller, circuits[0].id, CreateState(name="A Bell pair's"))
         run = RunCircuit(backend="fake_fez", shots=4_096, seed=7)
         for number, steps in NEEDED_STEPS.items():
             submission = wiring.runs().submit(caller, circuits[0].id, run, None)

@@ -23,6 +23,7 @@ EMBEDDED = {
     "KETBASE_MAIL": "files",
     "KETBASE_DOORBELL": "local",
     "KETBASE_WORKFLOWS": "local",
+    "KETBASE_VECTORS": "embedded",
     "KETBASE_SIGN_UP": "open",
     "KETBASE_SECRET": "a secret for the sample events",
     "KETBASE_PUBLIC_URL": "https://api.example.com",
@@ -30,6 +31,8 @@ EMBEDDED = {
 """Over the template's settings: the adapters that need a folder only, and what AWS would keep or know."""
 ORGANIZATION = "org_00000000000000000000000001"
 CIRCUIT = "circuit_00000000000000000000000001"
+BELL = [0.5, 0.0, 0.0, 0.5]
+"""The probabilities of a Bell pair."""
 
 
 def numbered(prefix: str, number: int) -> str:
@@ -56,6 +59,7 @@ ROUTES: dict[str, tuple[int, Check]] = {
     "circuits/list": (200, lambda data: len(data) == 2),
     "circuits/optimize": (202, lambda data: data["status"] == "queued"),
     "circuits/run": (202, lambda data: data["status"] == "queued"),
+    "circuits/state": (201, lambda data: (data["n_qubits"], data["name"]) == (2, "Bell")),
     "circuits/update": (200, lambda data: data["name"] == "Bell pair, renamed"),
     "costs/budget": (200, lambda data: data["percentage_used"] == 0.0),
     "costs/estimate": (200, lambda data: [each["backend"] for each in data["estimates"]] == ["aer", "fake_fez"]),
@@ -84,6 +88,9 @@ ROUTES: dict[str, tuple[int, Check]] = {
     "users/me": (200, lambda data: data["role"] == "owner"),
     "users/profile": (200, lambda data: data["preferences"]["default_backend"] == "aer"),
     "users/update": (200, lambda data: data["role"] == "viewer"),
+    "states/get": (200, lambda data: [round(real**2 + imag**2, 9) for real, imag in data["amplitudes"]] == BELL),
+    "states/list": (200, lambda data: [each["id"] for each in data] == [numbered("state", 1)]),
+    "states/search": (200, lambda data: round(data["neighbours"][0]["fidelity"], 9) == 1.0),
     "ops/ready": (200, lambda data: data["status"] == "ready"),
 }
 STEPS: dict[str, Check] = {
@@ -122,6 +129,7 @@ DOCUMENTS: dict[str, Check] = {
     "docs/openapi": lambda body: "/v1/circuits/{circuit_id}/run" in json.loads(body)["paths"],
     "docs/show": lambda body: "<html" in body.lower(),
     "keys/revoke": lambda body: body == "",
+    "states/delete": lambda body: body == "",
     "users/remove": lambda body: body == "",
     "users/withdraw": lambda body: body == "",
 }
