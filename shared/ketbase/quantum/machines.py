@@ -21,6 +21,7 @@ class Machine:
         calibrated_at: of the calibration in `targets`.
         packages: whose versions belong into the provenance, beside Qiskit's.
         estimates: whether it estimates observables itself, so that they are not measured by circuits of ours.
+        compiles_again: whether its provider compiles what it is given, and takes out what cancels.
         decays: whether its qubits lose their states while they wait.
         finish: applied to every compiled circuit at last, such as what makes a provider's own gates of it.
     """
@@ -32,5 +33,6 @@ class Machine:
     calibrated_at: datetime | None = None
     packages: tuple[str, ...] = ()
     estimates: bool = False
+    compiles_again: bool = False
     decays: bool = True
     finish: Callable[[QuantumCircuit], QuantumCircuit] | None = None

@@ -345,6 +345,13 @@ def test_a_machine_without_a_gate_to_fold_says_so():
     assert refused.value.code == "UNSUPPORTED_OPERATION"
 
 
+def test_where_the_provider_would_take_folds_out_none_are_made():
+    on = Machine("m", 2, machine().operations, compiles_again=True)
+    with pytest.raises(InvalidCircuitError, match="takes folds out"):
+        compile_for(of(2, gate("CZ", 0, 1)), experiment({"XX": 1}, zne={"scales": [1, 3]}), on)
+    assert compile_for(of(2, gate("CZ", 0, 1)), experiment({"XX": 1}, readout=True), on)
+
+
 @pytest.mark.parametrize("backend", ["aer", *DEVICES])
 def test_two_circuits_calibrate_the_readout_of_the_qubits_in_use(backend):
     definition = of(4, gate("H", 0), gate("CNOT", 0, 2))

@@ -43,8 +43,10 @@ def foldable(machine: Machine) -> Machine:
     """Return a machine with those of its gates alone that can be folded, beside the ones on single qubits.
 
     Raises:
-        InvalidCircuitError: `UNSUPPORTED_OPERATION`, it has none of them.
+        InvalidCircuitError: `UNSUPPORTED_OPERATION`, it has none of them, or its provider would take folds out.
     """
+    if machine.compiles_again:
+        raise _cannot(f"run on {machine.backend}, whose provider compiles circuits again and takes folds out")
     if machine.targets:
         targets = tuple(map(_foldable, machine.targets))
         operations = frozenset(name for target in targets for name in target.operation_names)
