@@ -102,6 +102,10 @@ bench: .venv/.synced ## Measure time added to a simulation, and requests per sec
 bench-simulators: .venv/.synced ## Measure the ideal simulators beside each other
 	@PYTHONPATH=. .venv/bin/python benchmarks/simulators.py
 
+.PHONY: bench-mitigation
+bench-mitigation: .venv/.synced ## Measure how much nearer to the exact values mitigation comes
+	@PYTHONPATH=. .venv/bin/python benchmarks/mitigation.py
+
 .PHONY: openapi
 openapi: .venv/.synced ## Write the OpenAPI document from the routes
 	@.venv/bin/python -m ketbase.local.openapi
