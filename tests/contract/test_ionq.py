@@ -24,12 +24,14 @@ from ketbase.backends.experiments import Experiment
 from ketbase.backends.remote import RemoteState, RemoteStatus
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.types import CircuitDefinition
-from ketbase.errors import ExecutionError, InvalidCircuitError, UnavailableError
+from ketbase.errors import ExecutionError, InvalidCircuitError, NotFoundError, UnavailableError
 from ketbase.ids import new_id
 from ketbase.money import Money
 from ketbase.quantum.ionq.circuits import counts, target
 from ketbase.quantum.ionq.engine import IonqEngine
 from ketbase.quantum.providers import QuantumProviders
+from ketbase.runtime import wiring
+from ketbase.runtime.settings import settings as settings_of_process
 from tests import conformance
 from tests.conformance import Counts, gate
 from tests.standins.ionq import gates
@@ -306,6 +308,7 @@ def test_a_header_that_is_longer_than_metadata_may_be_is_left_out(provider: Quan
 
 
 PASSING: list[Fault] = [
+    "302",
     "429",
     "429_bare",
     "500",
@@ -330,7 +333,7 @@ def test_whatever_happens_to_a_submission_it_is_posted_once_and_found_again(
     with pytest.raises(UnavailableError) as caught:
         hand.submit(BELL, tag)
     assert (caught.value.code, caught.value.details["engine"]) == ("PROVIDER_UNAVAILABLE", "ionq")
-    assert cloud.requests()["POST jobs"] == 1
+    assert {route: n for route, n in cloud.requests().items() if "jobs" in route} == {"POST jobs": 1}
     remote_id = hand.submit(BELL, tag, again=True)
     assert cloud.accepted()[tag] == 1
     assert hand.fetch(remote_id, BELL).outcome.shots == 100
@@ -372,6 +375,11 @@ def test_a_job_is_found_behind_many_others_and_however_it_ended(cloud: Ionq, pro
     assert cloud.requests()["GET jobs"] == 5
 
 
+def test_of_a_job_with_several_circuits_the_whole_is_found(provider: QuantumProviders) -> None:
+    tag, hand = new_id("job"), Hand(provider, experiment=Experiment(parameters=({"angle": 0.0},) * 3))
+    assert hand.submit(SWEEP, tag) == provider.find(info(), tag)
+
+
 def test_a_job_that_is_not_there_is_not_found(provider: QuantumProviders) -> None:
     assert provider.find(info(), new_id("job")) is None
     assert provider.find(info(), "no id of ours") is None
@@ -399,6 +407,41 @@ def test_a_listing_that_begins_with_the_oldest_is_walked_to_its_end(
     remote_id = hand.submit(BELL, tag)
     cloud.give_pages_of(2, oldest_first=True)
     assert provider.find(info(), tag) == remote_id
+
+
+def test_200_jobs_come_through_any_faults_once_each(tmp_path: Path) -> None:
+    with running(tmp_path / "jobs.db") as cloud:
+        hand = Hand(QuantumProviders({"ionq": lambda: IonqEngine(cloud.key, cloud.url, timeout_s=PATIENCE_S)}))
+        definition = CircuitDefinition.of_gates(2, [gate("X", 1)])
+        compiled = hand.compile(definition)
+        hand.compile = lambda _: compiled  # type: ignore[method-assign]
+        tags = [new_id("job") for _ in range(200)]
+        cloud.fail_often(dict.fromkeys(PASSING, 0.01), seed=11, late_s=PATIENCE_S + 0.1)
+
+        remote_ids = [submitted(hand, definition, tag) for tag in tags]
+        states = insist(lambda: hand.provider.states("ionq", remote_ids))
+        outcomes = [insist(lambda each=each: hand.fetch(each, definition)).outcome for each in remote_ids]
+
+        assert {state.status for state in states.values()} == {RemoteStatus.COMPLETED}
+        assert {json.dumps(outcome.counts) for outcome in outcomes} == {'[{"10": 100}]'}
+        assert cloud.accepted() == dict.fromkeys(tags, 1)
+        assert set(PASSING) <= cloud.met().keys()
+
+
+def submitted(hand: Hand, definition: CircuitDefinition, tag: str) -> str:
+    """What the step of a run does: hand in, and from then on look first."""
+    again = False
+    while True:
+        try:
+            return hand.submit(definition, tag, again=again)
+        except UnavailableError:
+            again = True
+
+
+def insist[T](ask: Callable[[], T]) -> T:
+    while True:
+        with suppress(UnavailableError):
+            return ask()
 
 
 # --- States ---
@@ -493,7 +536,7 @@ def test_results_that_come_late_are_asked_for_again(cloud: Ionq, provider: Quant
 
 
 @pytest.mark.parametrize("route", range(3))
-@pytest.mark.parametrize("fault", ["429", "lost", "torn", "html", "late"])
+@pytest.mark.parametrize("fault", ["429", "lost", "torn", "html", "late", "empty"])
 def test_a_fault_in_any_request_of_a_fetch_passes(
     cloud: Ionq, provider: QuantumProviders, fault: Fault, route: int
 ) -> None:
@@ -651,6 +694,36 @@ def test_a_calibration_is_read_with_its_date_and_units(provider: QuantumProvider
 @pytest.mark.parametrize("backend", ["ionq_simulator", "ionq_simulator_forte", "ionq_aria"])
 def test_what_has_no_calibration_says_so(provider: QuantumProviders, backend: str) -> None:
     assert provider.properties(info(backend)) is None
+
+
+@pytest.fixture
+def fresh_settings() -> Iterator[None]:
+    caches = [each for each in vars(wiring).values() if hasattr(each, "cache_clear")]
+    for cache in (*caches, settings_of_process):
+        cache.cache_clear()
+    yield
+    for cache in (*caches, settings_of_process):
+        cache.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_settings")
+def test_the_settings_lead_to_ionq(cloud: Ionq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KETBASE_DATA", str(tmp_path))
+    monkeypatch.setenv("KETBASE_IONQ_API_KEY", cloud.key)
+    monkeypatch.setenv("KETBASE_IONQ_URL", f"{cloud.url}/")
+    assert "ionq" in wiring.engines()
+    assert "ionq_forte" in {backend.id for backend in wiring.backends().list()}
+    assert len(wiring.provider().sight("ionq")) == 6
+
+
+@pytest.mark.usefixtures("fresh_settings")
+def test_without_a_key_there_are_no_backends_of_ionq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KETBASE_DATA", str(tmp_path))
+    monkeypatch.delenv("KETBASE_IONQ_API_KEY", raising=False)
+    listed = wiring.backends().list()
+    assert "ionq" not in {backend.engine for backend in listed}
+    with pytest.raises(NotFoundError):
+        wiring.backends().info("ionq_simulator")
 
 
 # --- The stand-in itself ---

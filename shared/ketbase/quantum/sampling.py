@@ -1,4 +1,4 @@
-"""Counts from the amplitudes of a state, and from the bits of single shots."""
+"""Counts from the amplitudes of a state, from shares of the shots, and from the bits of single shots."""
 
 from collections.abc import Mapping
 
@@ -36,6 +36,14 @@ def sampled(state: NDArray[np.generic], shots: int, seed: int) -> tuple[NDArray[
             picks = np.searchsorted(cumulative, dice.random(share) * cumulative[-1], side="right")
             drawn.append(number * _BLOCK + np.minimum(picks, len(cumulative) - 1))
     return np.unique(np.concatenate(drawn), return_counts=True)
+
+
+def shared_out(probabilities: NDArray[np.float64], shots: int) -> NDArray[np.int64]:
+    """Turn shares of the shots back into counts that sum to them: whole ones first, then the largest rests."""
+    exact = probabilities / probabilities.sum() * shots
+    whole = np.floor(exact).astype(np.int64)
+    whole[np.argsort(whole - exact, kind="stable")[: shots - whole.sum()]] += 1
+    return whole
 
 
 def bits_of(states: NDArray[np.int64], measured: Mapping[int, int], width: int) -> Bits:

@@ -6,13 +6,31 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 type Fault = Literal[
-    "none", "late", "429", "429_bare", "500", "502", "503", "drop", "lost", "lost_500", "torn", "html", "empty"
+    "none",
+    "late",
+    "302",
+    "429",
+    "429_bare",
+    "500",
+    "502",
+    "503",
+    "drop",
+    "lost",
+    "lost_500",
+    "torn",
+    "html",
+    "empty",
 ]
-"""none: nothing. late: answered after a while. 429 to 503: refused before anything is done; 429 says when to come back, unless it is
-bare. drop: the connection ends before anything is done. lost, lost_500, torn, html, empty: all is done, and then the
-connection ends, 500 is answered, half of the answer comes, HTML comes, or an empty object comes."""
+"""Which there are:
 
-BEFORE: frozenset[str] = frozenset({"429", "429_bare", "500", "502", "503", "drop"})
+- none: nothing goes wrong; late: it is answered after a while;
+- 302 to 503: refused before anything is done; 429 says when to come back, unless it is bare; 302 leads to the listing;
+- drop: the connection ends before anything is done;
+- lost, lost_500, torn, html, empty: all is done, and then the connection ends, or the answer is a 500, half of what it
+  should be, HTML, or an empty object.
+"""
+
+BEFORE: frozenset[str] = frozenset({"302", "429", "429_bare", "500", "502", "503", "drop"})
 """Those under which nothing is done."""
 
 

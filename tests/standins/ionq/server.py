@@ -147,6 +147,8 @@ def handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
                 return self.hang_up()
             if fault == "502":
                 return self.send(502, b"<html><body>502 Bad Gateway</body></html>", "text/html")
+            if fault == "302":
+                return self.reply(302, {}, {"Location": f"{VERSION}/jobs"})
             if fault in ("429", "429_bare"):
                 later = {"Retry-After": str(cloud.faults.retry_after_s)} if fault == "429" else {}
                 return self.reply(

@@ -9,6 +9,7 @@ from qiskit.circuit import QuantumCircuit
 from ketbase.errors import ExecutionError
 from ketbase.quantum.braket.programs import Measured, measured
 from ketbase.quantum.engines import Counts
+from ketbase.quantum.sampling import shared_out
 
 type Read = Callable[[str], Any]
 """Reads a file of the results by its path below the task's folder, as JSON."""
@@ -93,15 +94,5 @@ def _outcomes(execution: Mapping[str, Any], shots: int) -> tuple[Any, Any]:
         return np.unique(rows, axis=0, return_counts=True)
     probabilities: Mapping[str, float] = execution["measurementProbabilities"]
     rows = np.asarray([[int(bit) for bit in outcome] for outcome in probabilities], dtype=np.uint8)
-    times = _shared_out(np.asarray(list(probabilities.values()), dtype=float), shots)
+    times = shared_out(np.asarray(list(probabilities.values()), dtype=float), shots)
     return rows[times > 0], times[times > 0]
-
-
-def _shared_out(probabilities: Any, shots: int) -> Any:
-    """Share shots out by the method of the largest remainder."""
-    exact = probabilities / probabilities.sum() * shots
-    # An outcome that was counted 7 times comes back as 6.999…: the sum of the rests would then be one too many.
-    whole = np.floor(exact + 1e-6).astype(int)
-    order = np.argsort(whole - exact, kind="stable")
-    whole[order[: shots - whole.sum()]] += 1
-    return whole

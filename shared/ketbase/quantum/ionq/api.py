@@ -16,7 +16,8 @@ PAGE = 100
 """Jobs of one page of a listing; where IonQ gives fewer, its cursor leads on."""
 
 _CONNECT_S = 5.0
-_READ_TRIES = 3
+_READ_TRIES, _READ_S = 3, 10.0
+"""Together well below what the poller's function has."""
 _BACKOFF_S = 0.2
 _PASSING = frozenset({408, 409, 425, 429})
 """Beside 3xx and 5xx; Cloudflare, which stands before IonQ, answers 409 when it does not find IonQ."""
@@ -32,10 +33,10 @@ class IonqApi:
         Args:
             key: of IonQ's cloud.
             url: of the API, its version included.
-            timeout_s: how long an answer may take.
+            timeout_s: how long an answer may take; reads are tried again after 10 s at most.
         """
         self._url = url.rstrip("/")
-        self._timeout = (_CONNECT_S, timeout_s)
+        self._timeout_s = timeout_s
         self._session = _session(key)
         self._patient = _session(key)
         retry = Retry(
@@ -56,7 +57,8 @@ class IonqApi:
             UnavailableError: `PROVIDER_UNAVAILABLE` or `PROVIDER_CREDENTIALS`.
             ExecutionError: `PROVIDER_REFUSED`.
         """
-        return self._ask(self._patient, "GET", path, params=params, missing_is_none=True)
+        timeout_s = min(self._timeout_s, _READ_S)
+        return self._ask(self._patient, "GET", path, timeout_s, params=params, missing_is_none=True)
 
     def post(self, path: str, body: str) -> Any:
         """Post JSON once; after an `UnavailableError` it may have arrived all the same.
@@ -65,7 +67,7 @@ class IonqApi:
             UnavailableError: `PROVIDER_UNAVAILABLE` or `PROVIDER_CREDENTIALS`.
             ExecutionError: `PROVIDER_REFUSED`.
         """
-        return self._ask(self._session, "POST", path, body=body)
+        return self._ask(self._session, "POST", path, self._timeout_s, body=body)
 
     def put(self, path: str) -> Any:
         """Ask for a change, once; `None` where there is no such thing.
@@ -74,7 +76,7 @@ class IonqApi:
             UnavailableError: `PROVIDER_UNAVAILABLE` or `PROVIDER_CREDENTIALS`.
             ExecutionError: `PROVIDER_REFUSED`.
         """
-        return self._ask(self._session, "PUT", path, missing_is_none=True)
+        return self._ask(self._session, "PUT", path, self._timeout_s, missing_is_none=True)
 
     def job_pages(self, **filters: Any) -> Iterator[list[dict[str, Any]]]:
         """Walk a listing of jobs page by page."""
@@ -94,6 +96,7 @@ class IonqApi:
         session: requests.Session,
         method: str,
         path: str,
+        timeout_s: float,
         *,
         params: Mapping[str, Any] | None = None,
         body: str | None = None,
@@ -105,7 +108,7 @@ class IonqApi:
                 f"{self._url}/{path}",
                 params=params,
                 data=body,
-                timeout=self._timeout,
+                timeout=(_CONNECT_S, timeout_s),
                 allow_redirects=False,  # a redirected POST would become a GET
             )
             if answer.ok and not answer.is_redirect:

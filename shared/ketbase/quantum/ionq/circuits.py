@@ -1,12 +1,12 @@
 """Circuits in the form that IonQ's API takes, and its probabilities as counts in our bit order."""
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit.circuit import Measure, Parameter, QuantumCircuit, library
 from qiskit.providers import Options
 from qiskit.transpiler import Target
@@ -18,6 +18,7 @@ from ketbase.quantum.describe import steps
 from ketbase.quantum.engines import Counts, Work
 from ketbase.quantum.ionq.machines import IDEAL, is_machine, noise_model
 from ketbase.quantum.methods import is_sampled
+from ketbase.quantum.sampling import bits_of, counted, shared_out
 
 TAG = "ketbase_job"
 """Under this name a job's metadata holds our tag; its name is the tag as well."""
@@ -131,33 +132,27 @@ def counts(circuit: QuantumCircuit, probabilities: Mapping[str, float], shots: i
     Raises:
         ExecutionError: `PROVIDER_ANSWER_UNUSABLE`, these are no probabilities.
     """
-    read = _measurements(circuit)
-    shares: dict[int, float] = {}
-    for state, probability in _states(probabilities):
-        outcome = sum((state >> qubit & 1) << bit for bit, qubit in read.items())
-        shares[outcome] = shares.get(outcome, 0.0) + probability
-    outcomes = sorted(shares)
-    weights = np.array([shares[outcome] for outcome in outcomes])
-    weights /= weights.sum()
+    states, weights = _distribution(probabilities)
     times = (
-        _rounded((weights * shots).tolist(), shots)
+        shared_out(weights, shots)
         if seed is None
-        else np.random.default_rng(seed).multinomial(shots, weights).tolist()
+        else np.random.default_rng(seed).multinomial(shots, weights / weights.sum())
     )
-    width = circuit.num_clbits
-    return {f"{outcome:0{width}b}": n for outcome, n in zip(outcomes, times, strict=True) if n}
+    seen = times > 0
+    return counted(bits_of(states[seen], _measurements(circuit), circuit.num_clbits), times[seen])
 
 
-def _states(probabilities: Mapping[str, float]) -> list[tuple[int, float]]:
+def _distribution(probabilities: Mapping[str, float]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The states, ascending, and how probable each is."""
     try:
-        states = [(int(state), float(probability)) for state, probability in probabilities.items()]
-    except (AttributeError, TypeError, ValueError) as problem:
+        read = sorted((int(state), float(probability)) for state, probability in probabilities.items())
+        states = np.array([state for state, _ in read], dtype=np.int64)
+        weights = np.array([probability for _, probability in read])
+    except (AttributeError, OverflowError, TypeError, ValueError) as problem:
         raise _unusable() from problem
-    if any(state < 0 or not probability >= 0 for state, probability in states):
+    if not (np.all(states >= 0) and np.all(weights >= 0) and abs(weights.sum() - 1) < _OFF):
         raise _unusable()
-    if not abs(sum(probability for _, probability in states) - 1) < _OFF:
-        raise _unusable()
-    return states
+    return states, weights
 
 
 def _unusable() -> ExecutionError:
@@ -169,14 +164,6 @@ def _unusable() -> ExecutionError:
 def _measurements(circuit: QuantumCircuit) -> dict[int, int]:
     """Which qubit each classical bit has in the end."""
     return {bits[0]: qubits[0] for operation, qubits, bits in steps(circuit) if operation.name == "measure"}
-
-
-def _rounded(exact: Sequence[float], total: int) -> list[int]:
-    whole = [math.floor(share) for share in exact]
-    most = sorted(range(len(whole)), key=lambda index: (whole[index] - exact[index], index))
-    for index in most[: total - sum(whole)]:
-        whole[index] += 1
-    return whole
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _STATUSES = {
     "cancelled": RemoteStatus.CANCELLED,
 }
 _AGGREGATE = "ionq.result.probabilities-aggregate.json.v1"
-_CLOCKS_APART = timedelta(hours=1)
+_CLOCKS_APART = timedelta(minutes=10)
 _US, _NS = 1e6, 1e9
 _DIGITS = 9
 
@@ -104,7 +104,7 @@ class IonqEngine:
         """
         job = self._job(remote_id)
         probabilities = self._probabilities(job, len(work.circuits))
-        cost = self._api.get(f"jobs/{remote_id}/cost")
+        cost = self._cost(remote_id)
         seed = drawing_seed(job.get("metadata") or {})
         ended_at = _moment(job.get("completed_at")) or datetime.now(UTC)
         return Fetched(
@@ -212,9 +212,15 @@ class IonqEngine:
     def _result(self, job: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
         for path in paths:
             answer = self._api.get(path)
-            if isinstance(answer, dict):
+            if isinstance(answer, dict) and answer:
                 return answer
         raise unavailable(f"IonQ has completed {job['id']}, and shows no result of it yet", "no result yet")
+
+    def _cost(self, remote_id: str) -> dict[str, Any] | None:
+        cost: dict[str, Any] | None = self._api.get(f"jobs/{remote_id}/cost")
+        if cost is not None and "estimated_cost" not in cost:
+            raise unavailable("IonQ's answer is no cost", "no cost")
+        return cost
 
     def _children(self, job: Mapping[str, Any], circuits: int) -> list[str]:
         """The jobs of the single circuits: by their names where IonQ gives them, or else as it lists them."""
