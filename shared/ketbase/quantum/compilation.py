@@ -76,7 +76,7 @@ def compiled(
     _check_size(definition, machine)
     check_experiment(definition, experiment)
     packages = machine.packages
-    if experiment.mitigation.zne is not None and not machine.estimates:
+    if experiment.mitigation.zne is not None:
         machine, packages = foldable(machine), (*packages, "qiskit-mitigation")
     circuit = circuit_of(definition)
     circuit = _unmeasured(circuit) if experiment.observables else _measured(circuit)

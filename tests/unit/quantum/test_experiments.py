@@ -324,9 +324,10 @@ def fractional():
     return target
 
 
-def test_gates_that_cannot_be_folded_are_not_compiled_to():
+@pytest.mark.parametrize("estimates", [False, True])
+def test_gates_that_cannot_be_folded_are_not_compiled_to(estimates):
     target = fractional()
-    on = Machine("m", 2, frozenset(target.operation_names), (target,))
+    on = Machine("m", 2, frozenset(target.operation_names), (target,), estimates=estimates)
     definition = of(2, gate("H", 0), gate("H", 1), gate("RZZ", 0, 1, theta=0.3))
     plain, folds = (
         compile_for(definition, experiment({"XX": 1}, **mitigation), on)
