@@ -59,7 +59,11 @@ def undisturbed(cloud: Ionq) -> Iterator[None]:
 
 @pytest.fixture
 def provider(cloud: Ionq) -> QuantumProviders:
-    return QuantumProviders({"ionq": lambda: IonqEngine(cloud.key, cloud.url, timeout_s=PATIENCE_S)})
+    return QuantumProviders({"ionq": lambda: engine_of(cloud)})
+
+
+def engine_of(cloud: Ionq, key: str | None = None) -> IonqEngine:
+    return IonqEngine(lambda: key or cloud.key, cloud.url, timeout_s=PATIENCE_S)
 
 
 def info(backend: str = "ionq_simulator") -> BackendInfo:
@@ -411,7 +415,7 @@ def test_a_listing_that_begins_with_the_oldest_is_walked_to_its_end(
 
 def test_200_jobs_come_through_any_faults_once_each(tmp_path: Path) -> None:
     with running(tmp_path / "jobs.db") as cloud:
-        hand = Hand(QuantumProviders({"ionq": lambda: IonqEngine(cloud.key, cloud.url, timeout_s=PATIENCE_S)}))
+        hand = Hand(QuantumProviders({"ionq": lambda: engine_of(cloud)}))
         definition = CircuitDefinition.of_gates(2, [gate("X", 1)])
         compiled = hand.compile(definition)
         hand.compile = lambda _: compiled  # type: ignore[method-assign]
@@ -603,7 +607,7 @@ def test_a_refusal_carries_ionqs_words(provider: QuantumProviders) -> None:
 
 
 def test_a_wrong_key_is_told_and_can_be_mended(cloud: Ionq) -> None:
-    stranger = QuantumProviders({"ionq": lambda: IonqEngine("wrong", cloud.url)})
+    stranger = QuantumProviders({"ionq": lambda: engine_of(cloud, "wrong")})
     asks: list[Callable[[], Any]] = [
         lambda: Hand(stranger).submit(BELL),
         lambda: stranger.states("ionq", ["00000000-0000-4000-8000-000000000000"]),
@@ -618,6 +622,14 @@ def test_a_wrong_key_is_told_and_can_be_mended(cloud: Ionq) -> None:
         assert "wrong" not in caught.value.message
 
 
+def test_compiling_needs_no_key() -> None:
+    def nobody() -> str:
+        raise AssertionError("the key was asked for")
+
+    keyless = QuantumProviders({"ionq": lambda: IonqEngine(nobody, "http://127.0.0.1:9/v0.4")})
+    assert Hand(keyless).compile(BELL).gate_counts
+
+
 def test_a_netrc_file_does_not_take_the_keys_place(
     cloud: Ionq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -625,11 +637,11 @@ def test_a_netrc_file_does_not_take_the_keys_place(
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    assert Hand(QuantumProviders({"ionq": lambda: IonqEngine(cloud.key, cloud.url)})).submit(BELL)
+    assert Hand(QuantumProviders({"ionq": lambda: engine_of(cloud)})).submit(BELL)
 
 
 def test_a_cloud_that_is_not_there_is_unavailable() -> None:
-    away = QuantumProviders({"ionq": lambda: IonqEngine("key", "http://127.0.0.1:9/v0.4", timeout_s=PATIENCE_S)})
+    away = QuantumProviders({"ionq": lambda: engine_of(Ionq("http://127.0.0.1:9"))})
     with pytest.raises(UnavailableError):
         Hand(away).submit(BELL)
 
@@ -732,9 +744,9 @@ def test_without_a_key_there_are_no_backends_of_ionq(tmp_path: Path, monkeypatch
 def test_the_standin_keeps_its_jobs_when_it_is_started_again(tmp_path: Path) -> None:
     tag = new_id("job")
     with running(tmp_path / "jobs.db") as first:
-        Hand(QuantumProviders({"ionq": lambda: IonqEngine(first.key, first.url)})).submit(BELL, tag)
+        Hand(QuantumProviders({"ionq": lambda: engine_of(first)})).submit(BELL, tag)
     with running(tmp_path / "jobs.db") as second:
-        again = QuantumProviders({"ionq": lambda: IonqEngine(second.key, second.url)})
+        again = QuantumProviders({"ionq": lambda: engine_of(second)})
         assert again.find(info(), tag) is not None
         assert second.accepted() == {tag: 1}
 

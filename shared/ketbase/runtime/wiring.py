@@ -287,7 +287,7 @@ def _cuquantum() -> Engine:
 def _ionq() -> Engine:
     from ketbase.quantum.ionq.engine import IonqEngine
 
-    return IonqEngine(_secret(settings().ionq_api_key), settings().ionq_url)
+    return IonqEngine(lambda: _secret(settings().ionq_api_key), settings().ionq_url)
 
 
 def _ibm() -> Engine:

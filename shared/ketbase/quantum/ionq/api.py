@@ -1,7 +1,8 @@
 """Requests to IonQ's API: one try to hand something in, a few to read, and its errors as ours."""
 
+import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
@@ -27,11 +28,11 @@ _LONGEST_WORDS = 500
 class IonqApi:
     """The API under one key."""
 
-    def __init__(self, key: str, url: str, *, timeout_s: float = 30.0):
+    def __init__(self, key: Callable[[], str], url: str, *, timeout_s: float = 30.0):
         """Connect at the first request.
 
         Args:
-            key: of IonQ's cloud.
+            key: gives the key of IonQ's cloud; asked when it is needed, for whoever only compiles may not have it.
             url: of the API, its version included.
             timeout_s: how long an answer may take; reads are tried again after 10 s at most.
         """
@@ -126,7 +127,7 @@ def unavailable(message: str, reason: str, retry_after_s: int | None = None) -> 
     return UnavailableError("PROVIDER_UNAVAILABLE", f"{message}.", engine="ionq", reason=reason, **later)
 
 
-def _session(key: str) -> requests.Session:
+def _session(key: Callable[[], str]) -> requests.Session:
     session = requests.Session()
     session.auth = _ApiKey(key)
     session.headers.update({"Content-Type": "application/json", "User-Agent": get_user_agent()})
@@ -136,11 +137,11 @@ def _session(key: str) -> requests.Session:
 class _ApiKey(requests.auth.AuthBase):
     """As the session's own authentication, so that no `.netrc` takes its place."""
 
-    def __init__(self, key: str):
-        self._key = key
+    def __init__(self, key: Callable[[], str]):
+        self._key = functools.cache(key)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"apiKey {self._key}"
+        request.headers["Authorization"] = f"apiKey {self._key()}"
         return request
 
 

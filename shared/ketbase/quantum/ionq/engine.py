@@ -1,6 +1,6 @@
 """IonQ as an engine: hands jobs in, finds them again, and reads what became of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import batched
@@ -38,7 +38,7 @@ _DIGITS = 9
 class IonqEngine:
     """The engine of everything at IonQ."""
 
-    def __init__(self, key: str, url: str, *, timeout_s: float = 30.0):
+    def __init__(self, key: Callable[[], str], url: str, *, timeout_s: float = 30.0):
         """Connect at the first request; see `IonqApi`."""
         self._api = IonqApi(key, url, timeout_s=timeout_s)
 
