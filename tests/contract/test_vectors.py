@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -30,7 +32,9 @@ from ketbase.ports.vectors import (
     Vectors,
 )
 from tests import servers
+from tests.contract.vector_worker import BATCH, COLLECTION, NAMESPACE, values_of
 from tests.peers.pinecone_server import API_KEY
+from tests.template import ROOT
 
 PREFIXES = itertools.count()
 PLANE = Collection("plane", 2)
@@ -541,6 +545,38 @@ def test_whatever_is_written_the_store_answers_like_a_dictionary(
             for match in answer:
                 x, y = chosen[match.id][0]
                 assert match.score == pytest.approx((x + 2 * y) / math.hypot(x, y) / math.sqrt(5), abs=1e-6)
+
+
+def test_processes_that_are_killed_while_they_write_lose_nothing_that_they_had_kept(tmp_path: Path) -> None:
+    kept: dict[str, int] = {}
+    for round_ in range(4):
+        workers = [f"{name}{round_}" for name in "ab"]
+        command = [sys.executable, "-m", "tests.contract.vector_worker", str(tmp_path)]
+        started = [
+            subprocess.Popen([*command, worker], stdout=subprocess.PIPE, text=True, cwd=ROOT) for worker in workers
+        ]
+        told = [[process.stdout.readline() for _ in range(4)] for process in started if process.stdout]
+        time.sleep(0.37 * round_)
+        for process in started:
+            process.kill()
+        for worker, process, lines in zip(workers, started, told, strict=True):
+            lines += process.communicate()[0].splitlines()
+            kept[worker] = BATCH * len([line for line in lines if line.strip()])
+    store = EmbeddedVectors(tmp_path)
+    expected = {f"{worker}-{number}" for worker, count in kept.items() for number in range(count)}
+    there = set(store.ids(COLLECTION, NAMESPACE))
+    assert expected <= there
+    # A batch that was being said when its process was killed may be there, whole.
+    assert len(there - expected) <= len(kept) * BATCH
+    assert len(there) % BATCH == 0
+    assert store.count(COLLECTION, NAMESPACE) == len(there)
+    assert len(there) > embedded.MOST_EXACT
+    some = [(worker, number) for worker, count in kept.items() for number in range(0, count, 97)]
+    answers = store.nearest(COLLECTION, NAMESPACE, [values_of(*each) for each in some], top_k=1)
+    found = [
+        names(answer) == [f"{worker}-{number}"] for (worker, number), answer in zip(some, answers, strict=True)
+    ]
+    assert sum(found) >= 0.98 * len(some)
 
 
 # --- Pinecone ---

@@ -189,7 +189,8 @@ class EmbeddedVectors:
                 left = int(counted.fetchone()[0])
             if left > max(MOST_EXACT, 2 * _OVERSAMPLED * top_k) and left * SELECTIVE >= space.size:
                 index = self._index(connection, collection, space, behind=2 * MOST_BEHIND)
-                keys = _proposed(connection, index, queries, passing, arguments, top_k, left / space.size)
+                filtering = passing_labels(space.number, where, of_few=True)
+                keys = _proposed(connection, index, queries, *filtering, top_k, left / space.size)
                 if keys is not None:
                     passing, arguments = "key IN (SELECT value FROM json_each(?))", [json.dumps(keys)]
             rows = _rows(connection, passing, arguments)
@@ -207,7 +208,7 @@ class EmbeddedVectors:
         if len(index) > 2 * space.size:
             index.begin_again()
         if _count_behind(connection, space.number, index.upto) > behind:
-            index.add(_rows(connection, "space = ? AND key > ?", [space.number, index.upto]))
+            index.add(_rows(connection, "space = ? AND key > ? ORDER BY key", [space.number, index.upto]))
             with self._connections.borrow() as fresh:
                 there = fresh.execute("SELECT 1 FROM spaces WHERE space = ?", (space.number,)).fetchone()
             if there is None:  # erased meanwhile: no file of it may stay
@@ -284,11 +285,8 @@ def _vector(name: str, components: bytes, metadata: str) -> Vector:
 
 
 def _rows(connection: Connection, passing: str, arguments: Sequence[Any]) -> "Iterator[list[Row]]":
-    """Read keys and components in the order of the keys, some at a time."""
-    rows = connection.execute(
-        f"SELECT key, components FROM vectors WHERE {passing} ORDER BY key",  # noqa: S608
-        arguments,
-    )
+    """Read keys and components, some at a time."""
+    rows = connection.execute(f"SELECT key, components FROM vectors WHERE {passing}", arguments)  # noqa: S608
     while some := rows.fetchmany(_AT_ONCE):
         yield some
 

@@ -18,13 +18,20 @@ def values_of(label: Label) -> Iterable[float | str | bytes]:
     return (label if isinstance(label, str) else float(label),)
 
 
-def passing_labels(space: int, where: Sequence[Condition]) -> tuple[str, list[Any]]:
-    """Write the condition of a query on `vectors`, and its arguments, that leaves what passes all of `where`."""
+def passing_labels(space: int, where: Sequence[Condition], *, of_few: bool = False) -> tuple[str, list[Any]]:
+    """Write the condition of a query on `vectors`, and its arguments, that leaves what passes all of `where`.
+
+    All that passes is looked up in the table of labels, or, with `of_few`, the labels of each vector that is left.
+    """
     text = "space = ?"
     arguments: list[Any] = [space]
     for condition in where:
         held, values = _held(condition)
-        text += f" AND key IN (SELECT key FROM labels WHERE space = ? AND name = ? AND {held})"  # noqa: S608
+        labelled = f"FROM labels WHERE {'+' if of_few else ''}space = ? AND name = ? AND {held}"
+        if of_few:
+            text += f" AND EXISTS (SELECT 1 {labelled} AND key = vectors.key)"  # noqa: S608
+        else:
+            text += f" AND key IN (SELECT key {labelled})"  # noqa: S608
         arguments += [space, condition.name, *values]
     return text, arguments
 
