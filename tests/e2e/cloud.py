@@ -17,11 +17,17 @@ import httpx2 as httpx
 from tests.e2e import deployable
 from tests.e2e.permissions import Place
 from tests.e2e.stack import User
-from tests.servers import REGION, free_port
+from tests.peers.pinecone_server import API_KEY
+from tests.servers import REGION, free_port, pinecone
 
 PLACE = Place(REGION, account="000000000000")
 _STACK = "ketbase-dev"
-_PARAMETERS = {"SignUp": "open", "MailFrom": "ketbase@example.com"}
+_PINECONE_KEY = "ketbase-dev-pinecone-key"
+_PARAMETERS = {
+    "SignUp": "open",
+    "MailFrom": "ketbase@example.com",
+    "PineconeApiKey": f"secretsmanager:{_PINECONE_KEY}",
+}
 _ADMINISTRATOR = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 _STARTS_WITHIN_S = _DEPLOYS_WITHIN_S = 60
 
@@ -50,6 +56,7 @@ class Cloud(User):
         api = f"{url}/_aws/execute-api/{self.names['Api']}/$default"
         self._api = api
         self.client = self.as_(**{"X-API-Key": self._found()})
+        self.aws("secretsmanager").create_secret(Name=_PINECONE_KEY, SecretString=API_KEY)
         self.aws("sesv2").create_email_identity(EmailIdentity=_PARAMETERS["MailFrom"])
 
     def as_(self, **headers: str) -> httpx.Client:
@@ -145,7 +152,7 @@ def ok(answer: Any, status: int = 200) -> Any:
 @contextlib.contextmanager
 def running_cloud(folder: Path) -> Iterator[Cloud]:
     """The stack, deployed; it is gone at the end, with all of its processes."""
-    with _emulator(folder) as url:
+    with pinecone() as vectors, _emulator(folder, vectors) as url:
         cloud = Cloud(url, folder)
         with contextlib.closing(cloud.client):
             yield cloud
@@ -153,7 +160,7 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
 
 
 @contextlib.contextmanager
-def _emulator(folder: Path) -> Iterator[str]:
+def _emulator(folder: Path, vectors: str) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     scratch = folder / "scratch"
@@ -170,6 +177,7 @@ def _emulator(folder: Path) -> Iterator[str]:
         # The functions inherit these.
         "AWS_ENDPOINT_URL": url,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "PINECONE_CONTROLLER_HOST": vectors,
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
     }

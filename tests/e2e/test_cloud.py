@@ -144,6 +144,25 @@ def test_one_idempotency_key_makes_one_job(cloud):
     cloud.result(jobs.pop())
 
 
+def test_a_state_is_kept_found_under_another_phase_and_deleted(cloud):
+    circuit_id = cloud.create(**ghz_json(2))
+    kept = ok(cloud.client.post(f"/v1/circuits/{circuit_id}/state", json={"metadata": {"tags": ["cloud"]}}), 201)
+    other = ok(cloud.client.post(f"/v1/circuits/{circuit_id}/state", json={}), 201)
+    half = 0.5**0.5
+    asked = {"amplitudes": [[0, half], [0, 0], [0, 0], [0, half]], "filter": {"tags": ["cloud"]}}
+    (found,) = ok(cloud.client.post("/v1/states/search", json=asked))["neighbours"]
+    assert (found["state"]["id"], round(found["fidelity"], 12)) == (kept["id"], 1.0)
+    again = ok(cloud.client.post("/v1/states/search", json={"circuit_id": circuit_id}))["neighbours"]
+    assert {each["state"]["id"] for each in again} == {kept["id"], other["id"]}
+    assert len(ok(cloud.client.get(f"/v1/states/{kept['id']}"))["amplitudes"]) == 4
+    assert [each["id"] for each in ok(cloud.client.get(f"/v1/states?circuit_id={circuit_id}"))] == [
+        other["id"],
+        kept["id"],
+    ]
+    ok(cloud.client.delete(f"/v1/states/{kept['id']}"), 204)
+    ok(cloud.client.get(f"/v1/states/{kept['id']}"), 404)
+
+
 def test_the_backends_count_what_ran_on_them(cloud):
     cloud.result(cloud.run(cloud.create(**ghz_json(2)), backend="aer", shots=10))
     # A bucket that fills slowly, so that the second request finds it as the first left it.

@@ -9,6 +9,7 @@ RARELY = {
     ("CostsRole", "s3:ListBucket"): "the same",
     ("JobsRole", "s3:ListBucket"): "the same",
     ("RunRole", "s3:ListBucket"): "the same",
+    ("StatesRole", "s3:ListBucket"): "the same",
     (
         "AuthRole",
         "secretsmanager:GetSecretValue",

@@ -21,7 +21,8 @@ def values_of(label: Label) -> Iterable[float | str | bytes]:
 def passing_labels(space: int, where: Sequence[Condition], *, of_few: bool = False) -> tuple[str, list[Any]]:
     """Write the condition of a query on `vectors`, and its arguments, that leaves what passes all of `where`.
 
-    All that passes is looked up in the table of labels, or, with `of_few`, the labels of each vector that is left.
+    All that passes is looked up in the table of labels, or, with `of_few`, the labels of each vector that is left:
+    the plus sign keeps SQLite from the primary key, so that it goes by the vector's own key.
     """
     text = "space = ?"
     arguments: list[Any] = [space]
@@ -29,9 +30,9 @@ def passing_labels(space: int, where: Sequence[Condition], *, of_few: bool = Fal
         held, values = _held(condition)
         labelled = f"FROM labels WHERE {'+' if of_few else ''}space = ? AND name = ? AND {held}"
         if of_few:
-            text += f" AND EXISTS (SELECT 1 {labelled} AND key = vectors.key)"  # noqa: S608
+            text += f" AND EXISTS (SELECT 1 {labelled} AND key = vectors.key)"
         else:
-            text += f" AND key IN (SELECT key {labelled})"  # noqa: S608
+            text += f" AND key IN (SELECT key {labelled})"
         arguments += [space, condition.name, *values]
     return text, arguments
 
