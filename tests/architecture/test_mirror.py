@@ -63,6 +63,9 @@ def test_the_event_is_one_that_wakes_the_function(folder: str) -> None:
         assert "SQS" in kinds
     elif event.get("source") == "aws.scheduler":
         assert "ScheduleV2" in kinds
+    elif "ScheduleV2" in kinds:
+        inputs = [json.loads(each["Input"]) for kind, each in function.events if kind == "ScheduleV2"]
+        assert event in inputs
     else:
         assert kinds == set()
         assert {"organization_id", "job_id"} <= set(event)
