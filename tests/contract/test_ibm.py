@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 
 import pytest
@@ -248,7 +248,7 @@ def test_each_set_of_parameters_has_its_own_estimates(house, mitigation, several
         Observable(terms={"YI": 1.0}),
     )
     experiment = Experiment(parameters=tuple(sets), observables=observables, mitigation=mitigation)
-    came = house.run([definition], 8_000, experiment)[0]
+    came = house.run([definition], 2_000, experiment)[0]
     values = came.outcome.expectations
     assert [(value.parameters, value.observable) for value in values] == list(product(range(len(sets)), range(3)))
     for value in values:
@@ -403,6 +403,21 @@ def test_a_job_that_did_not_arrive_is_posted_once_a_try(house, fault):
     assert house.cloud.accepted()[tag] == 1
 
 
+@pytest.mark.parametrize(
+    "route", ["GET backends", "GET backends/{id}/configuration", "GET instances/{id}", "GET backends/{id}/status"]
+)
+@pytest.mark.parametrize("fault", ["500", "429", "drop", "html", "empty"])
+def test_what_the_sdk_reads_before_it_posts_may_fail_for_a_while(house, route, fault):
+    tag = f"job_{fault}_{route}"
+    program = house.compile(bell())
+    house.cloud.fail_next(*[fault] * 3, method=route)
+    with suppress(UnavailableError):  # some of it is not needed
+        house.submit(program, tag=tag)
+    house.cloud.reset()
+    house.submit(program, tag=tag, again=True)
+    assert house.cloud.accepted()[tag] == 1
+
+
 @pytest.mark.parametrize("fault", ["html", "empty", "torn", "drop", "500", "429"])
 def test_a_listing_that_cannot_be_read_is_no_empty_one(house, fault):
     house.cloud.fail_next(*[fault] * 3, method="GET")
@@ -418,6 +433,30 @@ def test_the_limit_of_5_jobs_a_minute_is_told(house):
         house.submit(program, tag="job_second")
     assert problem.value.details["retry_after_s"] == 60
     assert "limit is 5 per minute" in problem.value.message
+
+
+def test_no_job_is_lost_or_taken_twice_or_failed_while_much_goes_wrong(house):
+    program = house.compile(CERTAIN["X on 0, CX 0→1"][0])
+    rates = {"429": 0.03, "500": 0.05, "503": 0.03, "drop": 0.04, "lost": 0.06, "lost_500": 0.04, "torn": 0.04}
+    house.cloud.fail_often(rates | {"html": 0.03, "empty": 0.03}, seed=5)
+
+    def persist(ask):
+        for attempt in range(100):
+            with suppress(UnavailableError):
+                return ask(attempt)
+        raise AssertionError("given up")
+
+    tags = [f"job_stress_{number}" for number in range(40)]
+    ids = [persist(lambda attempt, tag=tag: house.submit(program, tag=tag, again=attempt > 0)) for tag in tags]
+    assert len(set(ids)) == len(tags)
+    for remote_id in ids:
+        came = persist(
+            lambda _, remote_id=remote_id: house.provider.fetch(
+                remote_id, program, backend=house.backend, experiment=PLAIN, shots=100
+            )
+        )
+        assert came.outcome.counts == ({"011": 100},)
+    assert {tag: house.cloud.accepted()[tag] for tag in tags} == dict.fromkeys(tags, 1)
 
 
 def test_what_ibm_refuses_is_refused_in_its_words(house):
@@ -587,6 +626,16 @@ def test_the_machines_of_the_account_are_discovered_as_they_are(cloud):
     assert (can.max_qubits, can.max_shots, can.supports_control_flow) == (156, 100_000, True)
     assert {"H", "CCX", "RESET"} <= set(can.supported_gates)
     assert 0 < fez.info.calibration.median_two_qubit_error < 0.01
+
+
+@pytest.mark.parametrize("route", ["GET backends", "GET backends/{id}/configuration"])
+@pytest.mark.parametrize("fault", ["html", "empty", "torn", "drop", "500", "429"])
+def test_machines_are_not_gone_because_a_listing_could_not_be_read(cloud, route, fault):
+    engine = engine_of(cloud)
+    engine.sight()
+    cloud.fail_next(*[fault] * 3, method=route)
+    with pytest.raises(UnavailableError):
+        engine.sight()
 
 
 def test_all_instances_of_an_account_are_used_the_free_one_first(cloud):

@@ -60,11 +60,11 @@ class Ibm:
         return list(self._ask("GET", "posted"))
 
     def fail_next(self, *faults: Fault, method: str = "", **how: Any) -> None:
-        """Let the next requests about jobs with a method meet these faults, one each."""
+        """Let the next requests about jobs with a method, or to another route, meet these faults, one each."""
         self._ask("PUT", "faults", {"queued": [(method, fault) for fault in faults], **how})
 
     def fail_often(self, rates: dict[Fault, float], seed: int = 0, **how: Any) -> None:
-        """Let any request about jobs meet faults with these probabilities."""
+        """Let any request meet faults with these probabilities."""
         self._ask("PUT", "faults", {"rates": rates, "seed": seed, **how})
 
     def behave(self, **course: Any) -> None:

@@ -71,9 +71,10 @@ def handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
             if not address.path.startswith(API + "/"):
                 return self.reply(*around(cloud, self.command, address.path, body))
             path = address.path.removeprefix(API).strip("/").split("/")
-            fault = cloud.faults.next(self.command) if path[0] == "jobs" else None
+            route = f"{self.command} {_route(path)}"
+            fault = cloud.faults.next(self.command if path[0] == "jobs" else route)
             with cloud.lock:
-                cloud.requests[f"{self.command} {_route(path)}"] += 1
+                cloud.requests[route] += 1
             if fault in BEFORE:
                 return self.fail(fault)
             return self.deliver(*self.asked(path, query, body), fault)

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from operator import methodcaller
 from typing import Any
 
-from pydantic import ValidationError
 from qiskit.exceptions import QiskitError
 from qiskit_ibm_runtime import Batch, IBMBackend, QiskitRuntimeService, Session
 from qiskit_ibm_runtime.decoders.executor.decoder import ExecutorResultDecoder
@@ -45,7 +44,7 @@ _FEW = 3
 _PAGES_MORE = 3
 """So many pages of a listing are read beyond those that the jobs would fill alone."""
 _LARGEST_RAW = 5_000_000
-"""Characters of a result that is kept as IBM gave it; of a larger one, all but the measured bits."""
+"""Characters of a result that is kept as IBM gave it."""
 
 
 class IbmEngine:
@@ -143,18 +142,21 @@ class IbmEngine:
         """
         job = self._completed(remote_id)
         text = self._account.anywhere(methodcaller("job_results", remote_id))
-        metrics = self._account.anywhere(methodcaller("job_metadata", remote_id)) or {}
-        if not text:
+        metrics = self._account.anywhere(methodcaller("job_metadata", remote_id))
+        if not text or not metrics:
             raise unavailable(f"IBM Quantum has completed {remote_id}, and shows no result yet", "no result yet")
+        try:
+            result = ExecutorResultDecoder.decode(text)
+        except (KeyError, TypeError, ValueError) as problem:
+            raise unavailable(f"IBM Quantum's answer is no result ({problem})", "no result") from problem
         counts: tuple[Counts, ...] = ()
         expectations: tuple[ExpectationValue, ...] = ()
         try:
-            result = ExecutorResultDecoder.decode(text)
             if work.experiment.observables:
                 expectations = tuple(estimates.expectations(result, work))
             else:
                 counts = samples.counts(result, work)
-        except (ValidationError, ValueError, KeyError, QiskitError) as problem:
+        except (IndexError, KeyError, TypeError, ValueError, QiskitError) as problem:
             raise ExecutionError(
                 "PROVIDER_ANSWER_UNUSABLE",
                 f"IBM Quantum's result of {remote_id} is not of what was handed in: {problem}",
@@ -199,6 +201,8 @@ class IbmEngine:
         for client in self._account.clients.values():
             with problems():
                 listed = client.list_backends()
+            if not listed:  # an instance has some; what was no list of them comes as an empty one
+                raise unavailable("IBM Quantum's answer is no listing of backends", "no listing")
             for each in filter(is_machine, listed):
                 if each["name"] not in seen:
                     backend = self._account.backend(each["name"])
@@ -274,7 +278,6 @@ def _name(backend: BackendInfo) -> str:
 
 
 def _kept(text: str) -> Any:
-    said = json.loads(text)
-    if len(text) > _LARGEST_RAW and isinstance(said, dict):
-        return {name: value for name, value in said.items() if name != "data"}
-    return said
+    if len(text) > _LARGEST_RAW:
+        return {"left_out": f"{len(text)} characters, of which Ketbase keeps what they say"}
+    return json.loads(text)

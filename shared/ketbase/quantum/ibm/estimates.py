@@ -1,6 +1,7 @@
 """Observables for IBM's `EstimatorV2`, and its answer in our words."""
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched, chain
@@ -84,14 +85,13 @@ def expectations(result: QuantumProgramResult, work: Work) -> Iterator[Expectati
     terms = sorted({term for observable in observables for term in observable.terms})
     coefficients = np.array([[each.terms.get(term, 0.0) for term in terms] for each in observables])
     scales = (1,) if mitigation.zne is None else mitigation.zne.scales
+    tasks = _narrowed(result, work)
     calibration = _calibration(result) if mitigation.readout else None
-    placed = SparsePauliOp(terms).apply_layout(work.circuits[0].layout, work.circuits[0].num_qubits).paulis
-    tables = chain.from_iterable(
-        _of_terms(task, placed, result, len(scales)) for task in load_tasks_from_result(result)
-    )
+    letters = PauliList(terms)
+    tables = chain.from_iterable(_of_terms(task, letters, result, len(scales)) for task in tasks)
     for variant, (values, errors) in zip(work.variants, tables, strict=True):
         measured = _Estimates(coefficients @ values, coefficients**2 @ errors**2)
-        better = measured if calibration is None else _corrected(coefficients, values, errors, placed, calibration)
+        better = measured if calibration is None else _corrected(coefficients, values, errors, letters, calibration)
         for number, observable in enumerate(observables):
             mitigated, scaled, note = None, None, None
             if mitigation.zne is not None:
@@ -133,6 +133,22 @@ def _twirls(shots: int) -> int:
     return max(dividing, default=min(_MOST_TWIRLS, shots))
 
 
+def _narrowed(result: QuantumProgramResult, work: Work) -> list[Any]:
+    """Leave of a result the circuit's own qubits, in its order: IBM measures all that the machine has."""
+    circuit = work.circuits[0]
+    qubits = range(circuit.num_qubits) if circuit.layout is None else circuit.layout.final_index_layout()
+    for item in result:
+        for name in item.keys() & {"_meas", "measurement_flips._meas"}:
+            item[name] = item[name][..., list(qubits)]
+    tasks: list[Any] = load_tasks_from_result(result)
+    for task in tasks:
+        task.param_basis_pairs = [
+            (tuple(place), "".join(basis[-1 - qubit] for qubit in reversed(qubits)))
+            for place, basis in task.param_basis_pairs
+        ]
+    return tasks
+
+
 def _of_terms(
     task: Any, terms: PauliList, result: QuantumProgramResult, scales: int
 ) -> Iterator[tuple[Array, Array]]:
@@ -140,7 +156,9 @@ def _of_terms(
     task.trex = None
     task.param_shape = tuple(task.param_shape)  # JSON has made a list of it
     task.observables = ObservablesArray(terms.to_labels())
-    data = task.postprocess(result).data
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of fits that nobody asks for
+        data = task.postprocess(result).data
     names = ("evs", "stds") if scales == 1 else ("evs_noise_factors", "stds_noise_factors")
     values, errors = (np.asarray(data[name], dtype=float).reshape(-1, len(terms), scales) for name in names)
     return zip(values, errors, strict=True)

@@ -10,6 +10,7 @@ from typing import Any
 import requests
 from ibm_cloud_sdk_core import ApiException
 from qiskit.exceptions import QiskitError
+from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit_ibm_runtime.accounts.exceptions import AccountsError
 from qiskit_ibm_runtime.exceptions import IBMError, IBMInputValueError, IBMNotAuthorizedError
 from urllib3.exceptions import InvalidHeader
@@ -79,6 +80,8 @@ def _ours(problem: Exception) -> UnavailableError | ExecutionError:
     lost = next((each for each in chain if isinstance(each, requests.RequestException)), None)
     if lost is not None:
         return unavailable(f"IBM Quantum does not answer ({type(lost).__name__})", "no answer")
+    if isinstance(problem, QiskitBackendNotFoundError):  # as the SDK says too where the list could not be read
+        return unavailable("IBM Quantum does not list the backend now", "not listed")
     if isinstance(problem, (AccountsError, IBMNotAuthorizedError)):
         return not_let_in(problem.message)
     if isinstance(problem, IBMInputValueError) or not isinstance(problem, (IBMError, ApiException)):
