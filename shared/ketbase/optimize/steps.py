@@ -13,7 +13,7 @@ from ketbase.costs.meter import Meter
 from ketbase.costs.quotes import optimizing_s
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobReference
-from ketbase.optimize.types import OptimizeConfig, Optimized, OptimizeResult, reduction
+from ketbase.optimize.types import OptimizeConfig, Optimized, OptimizeResult, gates, reduction
 from ketbase.ports.blobs import BlobNotFoundError, Blobs
 from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
@@ -145,7 +145,7 @@ def _result(
         target_backend=config.target_backend,
         original_depth=found.original.depth,
         optimized_depth=found.optimized.depth,
-        gate_reduction=reduction(found.baseline.gates, found.optimized.gates),
+        gate_reduction=reduction(gates(found.baseline), gates(found.optimized)),
         two_qubit_reduction=reduction(found.baseline.two_qubit_gates, found.optimized.two_qubit_gates),
         verified=found.verification.status == "equivalent",
         cached=cached,

@@ -14,6 +14,11 @@ MAX_EFFORT_S = 300.0
 DEFAULT_EFFORT_S = 10.0
 
 
+type Status = Literal["equivalent", "not_equivalent", "not_checked"]
+type Method = Literal["stabilizer", "statevector", "qcec"]
+type Sameness = Literal["unitary", "distribution"]
+
+
 class OptimizeOptions(Model):
     """How a circuit is optimised.
 
@@ -57,31 +62,44 @@ class OptimizeConfig(OptimizeOptions):
 
 
 class Verification(Model):
-    """Whether the optimised circuit does what the original does.
+    """Whether the optimised circuit does what the submitted one does.
 
     Attributes:
-        method: `qcec`, `stabilizer`, `statevector`, or `none`.
-        reason: why it was not checked, or how the two differ.
+        status: `not_checked` where no method could decide, with the reason.
+        method: what decided.
+        same: `unitary`, up to a global phase and the order of the qubits at the end; or `distribution`: the
+            measured bits are distributed alike for every input, but phases right before the measurements are gone,
+            so nothing may be put between the circuit and its measurements.
+        deviation: how far the two are apart, at most: 1 minus the fidelity of their output states, or the total
+            variation distance of their distributions. 0 for exact methods.
+        seconds: wall time of the check.
     """
 
-    status: Literal["equivalent", "not_equivalent", "not_checked"]
-    method: str
+    status: Status
+    method: Method | None = None
+    same: Sameness | None = None
+    deviation: float | None = None
     reason: str | None = None
-    seconds: float
+    seconds: float = 0.0
 
 
 class Figures(Model):
-    """A circuit in numbers; measurements and barriers are not gates.
+    """The size of a circuit.
 
     Attributes:
-        estimated_success: the probability that no error happens, by the backend's calibration; `None` without one.
+        depth: operations on the longest path, measurements included, barriers not.
+        gate_counts: how often each operation occurs, the most frequent first; barriers are not counted.
+        two_qubit_gates: gates on two qubits or more.
+        two_qubit_depth: the same on the longest path.
+        estimated_success: the probability that no error happens; `None` where no calibration is known, or where the
+            circuit is not one that the backend runs as it is.
     """
 
     depth: int
-    gates: int
-    two_qubit_gates: int
     gate_counts: dict[str, int]
-    estimated_success: float | None = None
+    two_qubit_gates: int
+    two_qubit_depth: int
+    estimated_success: float | None = Field(default=None, ge=0, le=1)
 
 
 class Optimized(Model):
@@ -144,6 +162,11 @@ class OptimizeResult(Model):
     calibrated_at: Moment | None
     seconds: float
     sdk: dict[str, str]
+
+
+def gates(figures: Figures) -> int:
+    """Count the gates of a circuit: its operations but measurements and resets."""
+    return sum(n for name, n in figures.gate_counts.items() if name not in ("measure", "reset"))
 
 
 def reduction(before: int, after: int) -> str:

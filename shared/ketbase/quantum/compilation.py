@@ -73,16 +73,16 @@ def compiled(
         InvalidCircuitError: `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_PARAMETER`, `INVALID_OBSERVABLE`,
             `MITIGATION_WITHOUT_OBSERVABLES`, `TOO_MANY_QUBITS`, `TOO_MANY_CIRCUITS` or `UNSUPPORTED_OPERATION`.
     """
-    _check_size(definition, machine)
+    check_size(definition, machine)
     check_experiment(definition, experiment)
     packages = machine.packages
     if experiment.mitigation.zne is not None:
         machine, packages = foldable(machine), (*packages, "qiskit-mitigation")
     circuit = circuit_of(definition)
-    circuit = _unmeasured(circuit) if experiment.observables else _measured(circuit)
+    circuit = _unmeasured(circuit) if experiment.observables else measured(circuit)
     if len(experiment.parameters) == 1:
         circuit = assigned(circuit, experiment.parameters[0])
-    _check_operations(circuit, machine)
+    check_operations(circuit, machine)
     if machine.targets:
         program = _transpiled(circuit, machine, placement, seed, optimization_level)
     else:
@@ -123,7 +123,8 @@ def _ends(program: QuantumCircuit, n_qubits: int) -> tuple[int, ...]:
     return tuple(program.layout.final_index_layout(filter_ancillas=True))
 
 
-def _check_size(definition: CircuitDefinition, machine: Machine) -> None:
+def check_size(definition: CircuitDefinition, machine: Machine) -> None:
+    """Raise `TOO_MANY_QUBITS` for a circuit that the machine has too few qubits for."""
     if definition.n_qubits > machine.n_qubits:
         raise InvalidCircuitError(
             "TOO_MANY_QUBITS",
@@ -133,14 +134,15 @@ def _check_size(definition: CircuitDefinition, machine: Machine) -> None:
         )
 
 
-def _measured(circuit: QuantumCircuit) -> QuantumCircuit:
+def measured(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Measure every qubit at the end of a circuit that measures nothing."""
     operations = [operation for operation, _, _ in steps(circuit)]
     if any(operation.name == "measure" for operation in operations):
         return circuit
     if not any(operation.name in _NEEDS_SUPPORT for operation in operations):
         circuit = _without_clbits(circuit)  # they would only pad every bitstring with zeros
-    measured: QuantumCircuit = circuit.measure_all(inplace=False)
-    return measured
+    whole: QuantumCircuit = circuit.measure_all(inplace=False)
+    return whole
 
 
 def _unmeasured(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -156,17 +158,19 @@ def _without_clbits(circuit: QuantumCircuit, leave_out: str = "") -> QuantumCirc
     return bare
 
 
-def _check_operations(circuit: QuantumCircuit, machine: Machine) -> None:
+def check_operations(circuit: QuantumCircuit, machine: Machine) -> None:
+    """Raise `UNSUPPORTED_OPERATION` for a circuit that does what the machine cannot."""
     supported = machine.operations
     if "for_loop" in supported:
         supported |= {"break_loop", "continue_loop"}
     used = {operation.name for operation, _, _ in steps(circuit)}
     lacking = sorted((used & _NEEDS_SUPPORT) - supported)
     if lacking:
-        raise _unsupported(machine.backend, f"cannot run {', '.join(lacking)}", operations=lacking)
+        raise unsupported(machine.backend, f"cannot run {', '.join(lacking)}", operations=lacking)
 
 
-def _unsupported(backend: str, reason: str, **details: object) -> InvalidCircuitError:
+def unsupported(backend: str, reason: str, **details: object) -> InvalidCircuitError:
+    """Say that a backend cannot run a circuit."""
     return InvalidCircuitError(
         "UNSUPPORTED_OPERATION",
         f"{backend} {reason}; see supported_gates and supports_control_flow of the backend",
@@ -203,7 +207,7 @@ def _transpiled(
             )
         except QiskitError as problem:
             reason = problem.message
-    raise _unsupported(machine.backend, f"cannot run this circuit: {reason}")
+    raise unsupported(machine.backend, f"cannot run this circuit: {reason}")
 
 
 def _placing(target: Target, optimization_level: int) -> str | None:

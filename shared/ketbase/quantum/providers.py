@@ -11,6 +11,7 @@ from ketbase.backends.remote import Properties, RemoteOutcome, RemoteState, Sigh
 from ketbase.backends.types import BackendInfo, CompiledCircuit, Outcome
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.errors import NotFoundError
+from ketbase.optimize.types import Optimized
 from ketbase.quantum.compilation import compiled, sdk_versions
 from ketbase.quantum.engines import Engine, Remote, Simulator, Work
 from ketbase.quantum.experiments.evaluation import evaluate
@@ -53,6 +54,15 @@ class QuantumProviders:
         """Say when the calibration was made; see the port."""
         return self._engine(backend.engine).machine(backend).calibrated_at
 
+    def optimize(
+        self, definition: CircuitDefinition, *, backend: BackendInfo, level: int, effort_s: float, seed: int
+    ) -> Optimized:
+        """Search for the best way to run a circuit; see the port."""
+        from ketbase.quantum.optimizing import optimized_for
+
+        machine = self._engine(backend.engine).machine(backend)
+        return optimized_for(definition, machine, level=level, effort_s=effort_s, seed=seed)
+
     def execute(
         self,
         compiled: CompiledCircuit,
@@ -79,6 +89,20 @@ class QuantumProviders:
             ended_at=ended_at,
             sdk=sdk_versions(engine.machine(backend).packages),
         )
+
+    def needed_mb(
+        self,
+        compiled: CompiledCircuit,
+        *,
+        backend: BackendInfo,
+        experiment: Experiment,
+        shots: int,
+        noise: bool,
+        max_memory_mb: int,
+    ) -> float:
+        """Say what simulating takes; see the port."""
+        engine = cast(Simulator, self._engine(backend.engine))
+        return engine.needed_mb(_work(compiled, backend, experiment, shots, noise=noise), max_memory_mb)
 
     def submit(
         self,

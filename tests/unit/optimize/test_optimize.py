@@ -40,7 +40,8 @@ from tests.fakes import (
 
 
 def figures(gates, two_qubit):
-    return Figures(depth=gates, gates=gates, two_qubit_gates=two_qubit, gate_counts={"cz": two_qubit})
+    counts = {"sx": gates - two_qubit, "cz": two_qubit, "measure": 2}
+    return Figures(depth=gates, two_qubit_gates=two_qubit, two_qubit_depth=two_qubit, gate_counts=counts)
 
 
 class Optimizer(FakeProvider):
