@@ -10,6 +10,7 @@ MAX_PARAMETER_SETS = 1_000
 MAX_OBSERVABLES = 100
 MAX_TERMS = 1_000
 """Of one observable."""
+MAX_COEFFICIENT = 1e12
 MAX_CIRCUITS = 1_000
 """Of one run: parameter sets times bases to measure times noise scales, and two that calibrate readout."""
 MAX_OUTCOMES = 1_000_000
@@ -19,6 +20,7 @@ MAX_ESTIMATED_OUTCOMES = 4_000_000
 """The same, where only the expectation values are kept that they give."""
 
 type PauliString = Annotated[str, StringConstraints(pattern=r"^[IXYZ]+$", max_length=1_000)]
+type Coefficient = Annotated[float, Field(ge=-MAX_COEFFICIENT, le=MAX_COEFFICIENT)]
 type Extrapolation = Literal["linear", "quadratic", "exponential"]
 type ExecutionMode = Literal["job", "batch", "session"]
 """How a provider's machine is held: for the job alone, or in a batch or a session of its own."""
@@ -33,7 +35,7 @@ class Observable(Model):
     """
 
     terms: Annotated[
-        dict[PauliString, float],
+        dict[PauliString, Coefficient],
         Field(min_length=1, max_length=MAX_TERMS, examples=[{"ZZ": 1.0, "IX": 0.5}]),
     ]
     name: Annotated[str, StringConstraints(max_length=100)] | None = None

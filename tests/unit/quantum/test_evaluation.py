@@ -175,6 +175,15 @@ def test_values_that_no_exponential_fits_are_extrapolated_linearly_and_that_is_s
     assert all(math.isfinite(value.mitigated.standard_error) for value in values)
 
 
+@pytest.mark.parametrize("coefficient", [0.0, 1e-300, 1e12])
+@pytest.mark.parametrize("form", ["linear", "exponential"])
+def test_coefficients_of_any_size_have_values(coefficient, form):
+    observable = {"terms": {"ZZ": coefficient, "XX": coefficient, "II": 2.0}}
+    bench = Bench("0+", [observable], readout=True, zne={"extrapolation": form})
+    (value,) = bench.values(1_000)
+    assert value.mitigated.value == pytest.approx(2.0, abs=1 + coefficient)
+
+
 def test_a_qubit_whose_readout_says_nothing_is_left_as_it_is_read_and_that_is_said():
     bench = Bench("00", [{"terms": {"IZ": 1}}, {"terms": {"ZI": 1}}], readout=True)
     bench.misreads = np.array([[0.5, 0.5], [0.1, 0.1]])
@@ -247,7 +256,15 @@ def test_terms_of_one_basis_are_not_taken_for_independent():
     bench = Bench(bell, [{"terms": {"ZI": 1, "IZ": 1}}, {"terms": {"ZI": 1, "IZ": -1}}])
     together, apart = bench.values(10_000)
     assert together.raw.standard_error == pytest.approx(2 / math.sqrt(10_000), rel=0.01)
-    assert (apart.raw.value, apart.raw.standard_error) == (0.0, 0.0)
+    assert (apart.raw.value, apart.raw.standard_error) == (0.0, pytest.approx(2 * 2 / 10_000))
+
+
+def test_shots_that_all_agree_are_no_certainty():
+    bench = Bench([math.cos(0.01), math.sin(0.01)], [{"terms": {"Z": 3.0, "I": 1.0}}])
+    values = [bench.values(1_000)[0] for _ in range(200)]
+    agreeing = [value for value in values if value.raw.value == 4.0]
+    assert len(agreeing) > 150
+    assert all(abs(value.raw.value - bench.exact()) < 3 * value.raw.standard_error for value in values)
 
 
 def test_one_shot_is_as_uncertain_as_can_be():

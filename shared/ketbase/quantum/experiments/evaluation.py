@@ -21,6 +21,8 @@ from ketbase.quantum.experiments.extrapolation import NoTrendError, extrapolated
 from ketbase.quantum.experiments.outcomes import outcomes
 from ketbase.quantum.experiments.readout import Readout
 
+_ROUNDING = 1e-12
+"""What rounding leaves of the spread of shots that agree."""
 _LARGEST = 300.0
 """The logarithm of the largest value of an outcome; its square is still a number."""
 
@@ -33,8 +35,8 @@ def evaluate(
     """Estimate the experiment's observables, if it has any, from the counts of its circuits.
 
     Standard errors come from the spread of the shots, of all terms measured in one basis together, so that what
-    they have in common counts; and from that of the circuits that calibrate readout. An error is 0 where all shots
-    agree, and the largest possible where there is but one shot.
+    they have in common counts; and from that of the circuits that calibrate readout. Where all shots of a basis
+    agree, which is no certainty, it is as much as one that says the opposite would move their mean.
 
     Args:
         variants: what each circuit was for.
@@ -141,11 +143,9 @@ class _Evaluation:
         variances = np.array([each.variance[observable] for each in scaled])
         settled = self._constant[observable]
         farthest = sum(map(abs, self._observables[observable].terms.values())) - abs(settled)
-        if not farthest:  # nothing but the identity
+        if not variances.all():  # nothing but the identity
             return scaled[0].estimate(observable, readout), None
-        # Where all shots agree their spread says 0, and the fit would look at nothing else.
-        shots = min(sum(each.values()) for each in self._counts.values())
-        errors = np.sqrt(np.maximum(variances, (farthest / shots) ** 2))
+        errors = np.sqrt(variances)
         bounds = {"settled": settled, "farthest": farthest}
         note = None
         try:
@@ -198,14 +198,11 @@ class _Reading:
                 weighted = share[:, None] * terms
                 if_1 += bits.T @ weighted
                 if_0 += (1 - bits).T @ weighted
-        return _Values(mean, self._variance(mean, square, shots), self._slopes(if_0, if_1, readout))
-
-    def _variance(self, mean: Array, square: Array, shots: int) -> Array:
-        if shots == 1:
-            return np.asarray(np.abs(self.coefficients).sum(axis=0) ** 2)
-        spread = np.maximum(square - mean**2, 0.0)
-        spread[spread < 1e-12 * square] = 0.0  # what rounding leaves where all shots agree
-        return np.asarray(spread / (shots - 1))
+        most = np.exp(np.minimum(np.maximum(of_0, of_1) @ self.acts, _LARGEST)) @ np.abs(self.coefficients)
+        spread = square - mean**2
+        agree = spread <= _ROUNDING * square
+        variance = np.where(agree, (most * min(1.0, 2 / shots)) ** 2, spread / max(shots - 1, 1))
+        return _Values(mean, variance, self._slopes(if_0, if_1, readout))
 
     def _slopes(self, if_0: Array, if_1: Array, readout: Readout) -> Array:
         # Of a product, the derivative by one factor's parameter is the product times the factor's own over itself.
