@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from ketbase.quantum import qasm, statevector
+from ketbase.quantum import preparation, qasm
 
 TASKS: dict[str, Callable[..., Any]] = {
     "parse": qasm.parse,
     "export": qasm.export,
     "draw": qasm.draw,
-    "state": statevector.state,
+    "state": preparation.state,
 }
 """By name; arguments and answers are JSON."""
 
@@ -17,4 +17,4 @@ TASKS: dict[str, Callable[..., Any]] = {
 def warm() -> None:
     """Use everything once: the caches are then inherited by the children."""
     qasm.warm()
-    statevector.warm()
+    preparation.warm()

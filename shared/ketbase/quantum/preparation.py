@@ -1,4 +1,4 @@
-"""The task of the children that compute the state vector of a circuit."""
+"""The task of the children that compute the state that a circuit prepares."""
 
 import base64
 from typing import Any
