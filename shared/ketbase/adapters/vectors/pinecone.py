@@ -251,7 +251,7 @@ def _unless_there(create: Callable[[], Any]) -> None:
 def _not_ready(collection: Collection) -> UnavailableError:
     return UnavailableError(
         "VECTORS_NOT_READY",
-        f"The index of {collection.name} is being made, which takes up to a minute; try again in a moment.",
+        f"The index of {collection.name} is being made; try again in a moment.",
         retry_after_s=_COME_BACK_S,
     )
 
