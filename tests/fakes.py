@@ -198,6 +198,7 @@ class FakeProvider:
 
     def __init__(self) -> None:
         self.problem: KetbaseError | None = None
+        self.megabytes = 1.0
         self.compiled: list[dict[str, Any]] = []
 
     def compile(self, definition: CircuitDefinition, **asked: Any) -> CompiledCircuit:
@@ -219,6 +220,11 @@ class FakeProvider:
             calibrated_at=None,
             sdk={"qiskit": "2"},
         )
+
+    def needed_mb(self, compiled: CompiledCircuit, *, max_memory_mb: int, **asked: Any) -> float:
+        if self.megabytes > max_memory_mb:
+            raise ExecutionError("INSUFFICIENT_MEMORY", "too large", needed_mb=self.megabytes)
+        return self.megabytes
 
     def execute(self, compiled: CompiledCircuit, *, shots: int, **asked: Any) -> Outcome:
         moment = datetime(2026, 1, 1, tzinfo=UTC)

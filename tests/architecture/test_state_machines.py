@@ -12,7 +12,7 @@ import pytest
 
 from ketbase.adapters.clock import SystemClock
 from ketbase.adapters.workflows.local import LocalWorkflows
-from ketbase.local.asl import StateMachineExecution
+from ketbase.local.asl import StateMachineExecution, SubmitJob
 from ketbase.local.runner import WorkflowRunner
 from ketbase.local.task import TaskError
 from ketbase.local.template import Template, read_template
@@ -36,7 +36,8 @@ class Functions:
         self.calls.append((name, event))
         if self.failures.get(name):
             raise TaskError(self.failures[name].pop(0), "no")
-        lane = {"lane": self.lane} if name == "RunCompileFunction" else {}
+        route = {"lane": self.lane, "queue": "q", "definition": "d"}
+        lane = route if name == "RunCompileFunction" else {}
         return json.dumps({key: event[key] for key in REFERENCE} | lane).encode()
 
     @property
@@ -51,7 +52,9 @@ def execute(functions: Functions, request: pytest.FixtureRequest) -> Any:
 
 def test_a_run_compiles_executes_and_collects(request: pytest.FixtureRequest) -> None:
     functions = Functions()
-    assert execute(functions, request) == REFERENCE | {"route": {"lane": "function"}}
+    assert execute(functions, request) == REFERENCE | {
+        "route": {"lane": "function", "queue": "q", "definition": "d"}
+    }
     assert functions.names == ["RunCompileFunction", "RunExecuteFunction", "RunCollectFunction"]
     assert all(event == REFERENCE for _, event in functions.calls)
 
@@ -84,6 +87,49 @@ def test_every_state_machine_file_is_deployed() -> None:
         if resource["Type"] == "AWS::Serverless::StateMachine"
     }
     assert files == deployed
+
+
+# --- A run in the second lane ---
+
+
+def execute_on_batch(request: pytest.FixtureRequest, submit_job: SubmitJob, lane: str = "batch") -> Functions:
+    functions = Functions(lane)
+    definition = read_template(ROOT).workflows["run"]
+    clock = SystemClock()
+    name = request.node.name
+    machine = StateMachineExecution("run", name, definition, REFERENCE, functions, clock, submit_job=submit_job)
+    machine.run()
+    return functions
+
+
+@pytest.mark.parametrize("lane", ["batch", "gpu"])
+def test_a_run_in_the_second_lane_is_executed_by_a_job_of_its_queue(
+    lane: str, request: pytest.FixtureRequest
+) -> None:
+    asked: list[dict[str, Any]] = []
+    functions = execute_on_batch(request, lambda parameters, _: asked.append(parameters) or {"JobId": "1"}, lane)
+    assert functions.names == ["RunCompileFunction", "RunCollectFunction"]
+    (parameters,) = asked
+    *command, payload = parameters.pop("ContainerOverrides")["Command"]
+    assert parameters == {"JobName": "job_1", "JobQueue": "q", "JobDefinition": "d"}
+    assert command == ["python", "-m", "ketbase.runtime.batch", "functions.run.execute.app.handler"]
+    assert json.loads(payload) == REFERENCE
+
+
+def test_a_job_of_the_second_lane_that_fails_is_not_begun_again_and_reaches_fail(
+    request: pytest.FixtureRequest,
+) -> None:
+    begun: list[str] = []
+
+    def fails(parameters: dict[str, Any], _: threading.Event) -> dict[str, Any]:
+        begun.append(parameters["JobName"])
+        raise TaskError("States.TaskFailed", '{"JobId": "1", "StatusReason": "no"}')
+
+    functions = execute_on_batch(request, fails)
+    assert begun == ["job_1"]
+    name, event = functions.calls[-1]
+    assert name == "RunFailFunction"
+    assert event["error"] == {"Error": "States.TaskFailed", "Cause": '{"JobId": "1", "StatusReason": "no"}'}
 
 
 # --- A run at a provider ---

@@ -8,7 +8,7 @@ from ketbase.backends.types import BackendInfo
 from ketbase.circuits.service import Circuits
 from ketbase.costs.estimate import BackendEstimate, Estimate, EstimateRequest, Problem
 from ketbase.costs.estimates import expected_seconds
-from ketbase.costs.quotes import COLLECT_S, COMPILE_S, EXECUTE_S, Quotes
+from ketbase.costs.quotes import COLLECT_S, COMPILE_S, Quotes
 from ketbase.costs.shapes import Shape, shape_of
 from ketbase.errors import InvalidError
 from ketbase.ledger.service import Ledger
@@ -67,16 +67,18 @@ class Comparison:
             lines=quote.lines,
             expected_seconds=quote.expected_seconds,
             within_budget=remaining is None or quote.reserved <= remaining,
-            problem=_too_long(shape, backend, body.shots, count),
+            problem=_too_long(shape, backend, body.shots, count, self._quotes.longest_s(quote.lane)),
         )
 
 
-def _too_long(shape: Shape, backend: BackendInfo, shots: int, count: CircuitCount) -> Problem | None:
+def _too_long(
+    shape: Shape, backend: BackendInfo, shots: int, count: CircuitCount, execute_s: float
+) -> Problem | None:
     """Say which step is expected to be stopped before it is done."""
     seconds = expected_seconds(shape, backend, shots, count)
     for step, expected, longest in (
         ("compiling", seconds.compile, COMPILE_S),
-        ("executing", seconds.execute, EXECUTE_S),
+        ("executing", seconds.execute, execute_s),
         ("collecting", seconds.collect, COLLECT_S),
     ):
         if expected > longest:

@@ -8,9 +8,12 @@ or `lightning` two or three, which are. No GPU was ever measured: `cuquantum` is
 statevector does on two cores.
 """
 
+import math
+
 from ketbase.backends.circuit_count import CircuitCount
 from ketbase.backends.types import BackendInfo, Engine
 from ketbase.circuits.types import Circuit
+from ketbase.costs.memory import TRIAL_BOND, amplitudes_mb, density_mb, may_be_tried, tensor_mb
 from ketbase.costs.shapes import Shape, shape_of
 from ketbase.costs.statevectors import lightning_seconds, qsim_seconds
 from ketbase.types import Model
@@ -57,7 +60,11 @@ class StepSeconds(Model):
 
 
 def expected_seconds(
-    circuit: Circuit | Shape, backend: BackendInfo, shots: int, count: CircuitCount = ONE
+    circuit: Circuit | Shape,
+    backend: BackendInfo,
+    shots: int,
+    count: CircuitCount = ONE,
+    max_memory_mb: float = math.inf,
 ) -> StepSeconds:
     """Predict how long a run takes.
 
@@ -66,6 +73,7 @@ def expected_seconds(
         backend: where; the time on a provider's own machine is not ours, and counts nothing.
         shots: how often each circuit is run.
         count: of the circuits that are made of this one; it is compiled once.
+        max_memory_mb: what a simulation may use: a faster method that needs more is none.
     """
     shape = circuit if isinstance(circuit, Shape) else shape_of(circuit)
     scaled = _scaled(shape, count)
@@ -73,7 +81,7 @@ def expected_seconds(
     copying = (count.total - 1) * _COPY_GATE * (scaled.gates if backend.type == "simulator" else _native(scaled))
     if backend.type == "simulator":
         compiling = _COMPILE + shape.gates * _COMPILE_GATE
-        executing = count.total * _simulating(scaled, backend.engine, shots)
+        executing = count.total * _simulating(scaled, backend.engine, shots, max_memory_mb)
     else:
         compiling = _PLACE + shape.gates * _PLACE_GATE + shape.two_qubit_gates * _ROUTE_GATE
         executing = 0.0
@@ -81,7 +89,7 @@ def expected_seconds(
             # Noise is built for each set of instructions: parameters and folds change nothing of that.
             built = count.bases + count.calibrations
             noise = (built * _NOISE_QUBIT + (count.total - built) * _NOISE_AGAIN) * shape.n_qubits
-            executing = noise + count.total * _noisy(scaled, shots)
+            executing = noise + count.total * _noisy(scaled, shots, max_memory_mb)
     if backend.is_remote:
         executing = 0.0
     return StepSeconds(
@@ -97,10 +105,10 @@ def _scaled(shape: Shape, count: CircuitCount) -> Shape:
     return shape.model_copy(update={"gates": shape.gates + more, "two_qubit_gates": shape.two_qubit_gates + more})
 
 
-def _simulating(shape: Shape, engine: Engine, shots: int) -> float:
+def _simulating(shape: Shape, engine: Engine, shots: int, max_memory_mb: float) -> float:
     match engine:
         case "aer":
-            return _ideal(shape, shots)
+            return _ideal(shape, shots, max_memory_mb)
         case "cuquantum":
             return _EXECUTE + _statevector(shape, shots)
         case "qsim":
@@ -111,17 +119,30 @@ def _simulating(shape: Shape, engine: Engine, shots: int) -> float:
             return 0.0
 
 
-def _ideal(shape: Shape, shots: int) -> float:
+def _ideal(shape: Shape, shots: int, max_memory_mb: float) -> float:
     n, gates = shape.n_qubits, shape.gates
     if shape.clifford:
         runs = shots if shape.repeats else 1
         per_shot = _CLIFFORD_SHOT_2 * n**2 + _CLIFFORD_SHOT_3 * n**3
         return _EXECUTE + runs * gates * _CLIFFORD_GATE + shots * per_shot
     if shape.repeats:
-        return _EXECUTE + shots * min(_repeated(n, gates), _tensor(shape, gates))
+        return _EXECUTE + shots * _fastest(shape, max_memory_mb, _repeated(n, gates), _tensor(shape, gates))
     bond = _power(shape.entangled_bits)
     tensor = _tensor(shape, gates) + shots * n * (_TENSOR_SHOT + _TENSOR_SHOT_ELEMENT * bond**2)
-    return _EXECUTE + min(_statevector(shape, shots), tensor)
+    return _EXECUTE + _fastest(shape, max_memory_mb, _statevector(shape, shots), tensor)
+
+
+def _fastest(shape: Shape, max_memory_mb: float, statevector: float, tensor: float) -> float:
+    """Take the faster of two methods that fit, or the matrix product state that is tried where none surely does."""
+    times = ((amplitudes_mb(shape.n_qubits), statevector), (_tensor_mb(shape), tensor))
+    fitting = [seconds for megabytes, seconds in times if megabytes <= max_memory_mb]
+    if not fitting and may_be_tried(shape):
+        return shape.gates * (_TENSOR_GATE + _TENSOR_ELEMENT * TRIAL_BOND**3)
+    return min(fitting or (statevector, tensor))
+
+
+def _tensor_mb(shape: Shape) -> float:
+    return tensor_mb(shape.n_qubits, _power(shape.entangled_bits))
 
 
 def _statevector(shape: Shape, shots: int) -> float:
@@ -130,11 +151,12 @@ def _statevector(shape: Shape, shots: int) -> float:
     return shape.gates * (_GATE + _AMPLITUDE * _power(shape.n_qubits)) + shots * _SHOT
 
 
-def _noisy(shape: Shape, shots: int) -> float:
+def _noisy(shape: Shape, shots: int, max_memory_mb: float) -> float:
     n, gates = shape.n_qubits, _native(shape)
-    each_shot = shots * min(_repeated(n, gates), _tensor(shape, gates))
+    each_shot = shots * _fastest(shape, max_memory_mb, _repeated(n, gates), _tensor(shape, gates))
     once = gates * (_DENSITY_GATE + _DENSITY_ELEMENT * _power(n) ** 2) + shots * _SHOT
-    return _EXECUTE + (each_shot if shape.repeats else min(once, each_shot))
+    as_density = not shape.repeats and density_mb(n) <= max_memory_mb
+    return _EXECUTE + (min(once, each_shot) if as_density else each_shot)
 
 
 def _native(shape: Shape) -> int:

@@ -3,7 +3,7 @@
 import math
 import time
 
-from ketbase.costs.prices import Prices
+from ketbase.costs.prices import Prices, Rate
 from ketbase.ledger.types import Charge
 from ketbase.money import Money
 
@@ -11,15 +11,22 @@ _SAMPLE_S = 1_000.0
 
 
 class Meter:
-    """The price of a step's time in one function.
+    """The price of a step's time in one function, or in a container.
 
     A step costs its seconds at the function's memory, one call, and one transition of the workflow. Starting the
     function and a step that died before it could report are not charged.
     """
 
-    def __init__(self, prices: Prices, memory_mb: int):
+    def __init__(self, prices: Prices, memory_mb: int, rate: Rate | None = None):
+        """Wire a meter.
+
+        Args:
+            prices: the table.
+            memory_mb: of the function.
+            rate: what time costs where it is no function's.
+        """
         self._prices = prices
-        self._memory_mb = memory_mb
+        self._rate: Rate = rate or (lambda seconds: prices.compute(seconds, memory_mb))
 
     def start(self) -> "Measurement":
         """Begin to measure a step."""
@@ -34,7 +41,7 @@ class Meter:
             shots: how many it took.
             provider: what the provider asks for them.
         """
-        amount = self._prices.compute(seconds, self._memory_mb) + self.per_step + (provider or Money())
+        amount = self._rate(seconds) + self.per_step + (provider or Money())
         return Charge(amount=amount, circuits=circuits, shots=shots, compute_ms=round(seconds * 1_000))
 
     @property
@@ -42,11 +49,16 @@ class Meter:
         """What a step costs beside its time."""
         return self._prices.requests(1) + self._prices.transitions(1)
 
+    @property
+    def least(self) -> Money:
+        """What time costs at least, however short it is."""
+        return self._rate(0.0)
+
     def seconds_for(self, money: Money) -> float:
         """Say how long a step may take for some money, in seconds; for ever, where time costs nothing."""
-        price = self._prices.compute(_SAMPLE_S, self._memory_mb)
+        price = self._rate(_SAMPLE_S)
         left = (money - self.per_step).nano
-        if left <= 0:
+        if left <= 0 or self.least.nano > left:
             return 0.0
         return _SAMPLE_S * left / price.nano if price else math.inf
 

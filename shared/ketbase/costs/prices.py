@@ -1,7 +1,7 @@
 """The table of prices: what a function's second, a workflow's step and a backend's circuit cost."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from importlib.resources import files
@@ -17,7 +17,14 @@ from ketbase.types import Model
 TABLE = "prices.json"
 """The list prices; an installation's own file names only what differs from them."""
 
+type Rate = Callable[[float], Money]
+"""What some seconds of computing cost."""
+
+LEAST_BATCH_S = 60.0
+"""A container is billed for at least so many seconds."""
+
 _MS_PER_S = 1_000
+_S_PER_HOUR = 3_600
 _MB_PER_GB = 1_024
 
 
@@ -71,6 +78,9 @@ class PriceTable(Model):
         compute: per GB-second of a function.
         requests: per call of a function.
         transitions: per state transition of a workflow.
+        vcpu_hours: per hour of a container's vCPU.
+        gb_hours: per hour of a gigabyte of a container's memory.
+        gpu_hours: per hour of a machine with a GPU.
         backends: the price of a backend goes before the price of its type; that of simulators is of our own.
     """
 
@@ -78,6 +88,9 @@ class PriceTable(Model):
     compute: Tariff
     requests: Tariff
     transitions: Tariff
+    vcpu_hours: Tariff
+    gb_hours: Tariff
+    gpu_hours: Tariff
     backends: tuple[BackendPrice, ...]
 
 
@@ -111,6 +124,16 @@ class Prices:
         gb_seconds = milliseconds * memory_mb / (_MS_PER_S * _MB_PER_GB)
         return Money.at_least(gb_seconds * self.table.compute.price)
 
+    def batch(self, seconds: float, vcpus: int, memory_mb: int) -> Money:
+        """Price a container's time; a second once begun counts whole, a minute is the least, as at Fargate."""
+        table = self.table
+        hourly = vcpus * table.vcpu_hours.price + Decimal(memory_mb) / _MB_PER_GB * table.gb_hours.price
+        return _hours(seconds, hourly)
+
+    def gpu(self, seconds: float) -> Money:
+        """Price the time of a machine with a GPU; a second once begun counts whole, and a minute is the least."""
+        return _hours(seconds, self.table.gpu_hours.price)
+
     def requests(self, n: int) -> Money:
         """Price calls of functions."""
         return Money.at_least(n * self.table.requests.price)
@@ -134,6 +157,11 @@ class Prices:
         by_type = None if backend.is_remote and backend.type != "hardware" else self._by_type.get(backend.type)
         price = self._by_backend.get(backend.id) or by_type
         return None if price is None else price.of(circuits, shots)
+
+
+def _hours(seconds: float, hourly: Decimal) -> Money:
+    whole = Decimal(str(max(seconds, LEAST_BATCH_S))).to_integral_value(ROUND_CEILING)
+    return Money.at_least(whole * hourly / _S_PER_HOUR)
 
 
 def _merged(listed: list[Mapping[str, Any]], own: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -1,13 +1,17 @@
 """Prices a run before it starts: what it is expected to cost, and the ceiling that it is held to."""
 
+from collections.abc import Mapping
+
 from ketbase.backends.circuit_count import CircuitCount
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.types import Circuit
 from ketbase.costs.estimates import ONE, StepSeconds, expected_seconds
-from ketbase.costs.prices import Prices
-from ketbase.costs.shapes import Shape
-from ketbase.errors import InvalidError
+from ketbase.costs.memory import density_mb, least_mb
+from ketbase.costs.prices import Prices, Rate
+from ketbase.costs.shapes import Shape, busy_qubits, shape_of
+from ketbase.errors import InvalidCircuitError, InvalidError
 from ketbase.money import Money
+from ketbase.run.lanes import Lane, Lanes, Limits, Need
 from ketbase.types import Model
 
 COMPILE_S, EXECUTE_S, COLLECT_S = 290.0, 890.0, 60.0
@@ -20,6 +24,8 @@ LEAST_S = 60.0
 MARGIN = 10.0
 """How many times the expected duration a ceiling allows."""
 _BELL, _BELL_SHOTS = Shape(n_qubits=2, gates=2, two_qubit_gates=1, clifford=True, entangled_bits=1), 1_024
+ONE_LANE = Lanes({Lane.FUNCTION: Limits(memory_mb=8_192, seconds=EXECUTE_S)})
+"""Where nothing is said of lanes: the function of an installation on one machine."""
 STEPS = 3
 REPEATS = 4
 """How many repeated steps a ceiling allows for; a busy or broken step is tried again."""
@@ -41,6 +47,7 @@ class Quote(Model):
         reserved: the ceiling.
         circuits: how many are executed.
         expected_seconds: of the steps that compute, together.
+        lane: where the run is expected to be executed.
     """
 
     backend: str
@@ -49,19 +56,32 @@ class Quote(Model):
     lines: tuple[CostLine, ...]
     circuits: int = 0
     expected_seconds: float
+    lane: Lane = Lane.FUNCTION
 
 
 class Quotes:
     """Quotes under one table of prices."""
 
-    def __init__(self, prices: Prices, *, compute_memory_mb: int, control_memory_mb: int):
+    def __init__(
+        self,
+        prices: Prices,
+        *,
+        compute_memory_mb: int,
+        control_memory_mb: int,
+        lanes: Lanes = ONE_LANE,
+        rates: Mapping[Lane, Rate] | None = None,
+    ):
         """Wire the quotes.
 
         Args:
             prices: the table.
             compute_memory_mb: memory of the functions that compile and execute.
             control_memory_mb: memory of the others.
+            lanes: where runs are executed.
+            rates: what time costs in those lanes that are no function.
         """
+        self._lanes = lanes
+        self._rates = rates or {}
         self._prices = prices
         self._compute_mb = compute_memory_mb
         self._control_mb = control_memory_mb
@@ -86,16 +106,24 @@ class Quotes:
         Raises:
             InvalidError: `UNPRICED_BACKEND`, no price is known and no `budget_limit` is given;
                 `BUDGET_LIMIT_TOO_LOW`, it would not cover what is expected.
+            InvalidCircuitError: `TOO_LARGE_TO_SIMULATE`, no lane holds it.
         """
-        seconds = expected_seconds(circuit, backend, shots, count)
+        shape = circuit if isinstance(circuit, Shape) else shape_of(circuit)
+        lane = self._lane(circuit, shape, backend, shots, count)
+        seconds = expected_seconds(shape, backend, shots, count, self._lanes.limits(lane).memory_mb)
         provider = self._provider(backend, count.total, shots, budget_limit)
         lines = (
             CostLine(what="provider", estimated=provider, reserved=provider),
-            self._compute(seconds),
+            self._compute(seconds, lane, self._may_move(shape, backend, lane)),
             self._workflow(STEPS),
         )
         expected = seconds.compile + seconds.execute + seconds.collect
-        return _quote(backend, lines, expected, budget_limit, circuits=count.total)
+        quote = _quote(backend, lines, expected, budget_limit, circuits=count.total)
+        return quote.model_copy(update={"lane": lane})
+
+    def longest_s(self, lane: Lane) -> float:
+        """Say after how many seconds an execution is stopped."""
+        return self._lanes.limits(lane).seconds
 
     def optimize(self, backend: BackendInfo, effort_s: float, budget_limit: Money | None = None) -> Quote:
         """Price an optimisation for a backend; nothing runs there.
@@ -140,17 +168,50 @@ class Quotes:
             )
         return Money()
 
-    def _compute(self, seconds: StepSeconds) -> CostLine:
+    def _lane(
+        self, circuit: Circuit | Shape, shape: Shape, backend: BackendInfo, shots: int, count: CircuitCount
+    ) -> Lane:
+        """Foresee the lane that compiling will choose, and refuse what surely fits none.
+
+        Nothing is sure of a circuit that is placed on a device first, or that only OpenQASM 3 can say.
+        """
+        busy = shape.n_qubits if isinstance(circuit, Shape) else busy_qubits(circuit)
+        megabytes = least_mb(shape.model_copy(update={"n_qubits": max(busy, 1)}), backend)
+
+        def needed(limits: Limits) -> Need:
+            seconds = expected_seconds(shape, backend, shots, count, limits.memory_mb)
+            return Need(memory_mb=megabytes, seconds=seconds.execute)
+
+        told = isinstance(circuit, Shape) or circuit.circuit_definition.format == "unified"
+        try:
+            return self._lanes.choose(backend, needed)
+        except InvalidCircuitError:
+            if told and backend.type == "simulator":
+                raise
+            return self._lanes.roomiest(backend)
+
+    def _may_move(self, shape: Shape, backend: BackendInfo, lane: Lane) -> Lane:
+        """Say in which lane a run may be after all, when it is placed on a device with more qubits than it has."""
+        small = density_mb(shape.n_qubits) <= self._lanes.limits(lane).memory_mb
+        return lane if backend.is_remote or backend.type == "simulator" or small else self._lanes.roomiest(backend)
+
+    def _compute(self, seconds: StepSeconds, lane: Lane, or_lane: Lane) -> CostLine:
         # A step that takes longer is stopped there.
-        expected = min(seconds.compile, COMPILE_S) + min(seconds.execute, EXECUTE_S)
-        longest = _allowed(seconds.compile, COMPILE_S) + _allowed(seconds.execute, EXECUTE_S)
+        compiling = self._prices.compute(min(seconds.compile, COMPILE_S), self._compute_mb)
+        compiling_longest = self._prices.compute(_allowed(seconds.compile, COMPILE_S), self._compute_mb)
         return CostLine(
             what="compute",
-            estimated=self._prices.compute(expected, self._compute_mb)
+            estimated=compiling
+            + self._time(lane, min(seconds.execute, self.longest_s(lane)))
             + self._prices.compute(seconds.collect, self._control_mb),
-            reserved=self._prices.compute(longest, self._compute_mb)
+            reserved=compiling_longest
+            + max(self._time(each, _allowed(seconds.execute, self.longest_s(each))) for each in {lane, or_lane})
             + self._prices.compute(COLLECT_S, self._control_mb),
         )
+
+    def _time(self, lane: Lane, seconds: float) -> Money:
+        rate = self._rates.get(lane)
+        return self._prices.compute(seconds, self._compute_mb) if rate is None else rate(seconds)
 
 
 def _allowed(expected: float, longest: float) -> float:

@@ -64,6 +64,15 @@ def shape_of(circuit: Circuit | CircuitDefinition) -> Shape:
     )
 
 
+def busy_qubits(circuit: Circuit) -> int:
+    """Count the qubits that something happens to; all of them are measured where the circuit measures none."""
+    definition = circuit.circuit_definition
+    operations = [gate for gate in definition.gates if gate.type != "BARRIER"]
+    if definition.format != "unified" or not any(gate.type == "MEASURE" for gate in operations):
+        return definition.n_qubits
+    return len({target for gate in operations for target in gate.targets})
+
+
 def _is_clifford(gate: Gate) -> bool:
     if gate.type in _CLIFFORD:
         return True

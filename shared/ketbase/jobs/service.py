@@ -73,7 +73,8 @@ class Jobs:
                     return Cancellation(job_id=job.id, status=job.status, cost_incurred=job.cost_so_far)
                 job = self.get(caller, job_id)
                 continue
-            abandons = Abandoned.STOPPED if self._workflows.stops_steps else Abandoned.WHOLE
+            stops = self._workflows.stops_steps or (job.hold is not None and job.hold.stoppable)
+            abandons = Abandoned.STOPPED if stops else Abandoned.WHOLE
             job = self._store.cancel(job, cancelled, abandons=abandons) or self.get(caller, job_id)
         if job.status is not JobStatus.CANCELLED:
             raise ConflictError(

@@ -95,18 +95,22 @@ class Hold(Model):
     Attributes:
         seconds: after which its process ends.
         cost: of all these seconds.
+        least: what the step costs however short it is.
+        stoppable: whether it ends with its workflow, even where that does not stop a function.
     """
 
     step: str
     since: Moment
     seconds: float
     cost: Money
+    least: Money = Money()
+    stoppable: bool = False
 
     def charge(self, now: datetime) -> Charge:
         """Price the step until now, for one that will not say itself what it used."""
         elapsed = min(max((now - self.since).total_seconds(), 0.0), self.seconds)
-        amount = math.ceil(self.cost.nano * elapsed / self.seconds)
-        return Charge(amount=Money(amount), compute_ms=round(elapsed * 1_000))
+        amount = Money(math.ceil(self.cost.nano * elapsed / self.seconds))
+        return Charge(amount=max(amount, self.least), compute_ms=round(elapsed * 1_000))
 
     @property
     def whole(self) -> Charge:

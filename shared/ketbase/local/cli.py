@@ -55,15 +55,15 @@ def up(
 
         from ketbase.local.stack import LocalStack
         from ketbase.local.template import home, read_template
-        from ketbase.local.workers import LOG
         from ketbase.runtime import observability
 
-        observability.log_to(data / LOG)
+        observability.log_to(data / observability.LOG)
         folder = home()
         template = read_template(folder)
         stack = LocalStack(folder, template, workers)
     routes = sum(function.route for function in template.functions.values())
-    console.print(f"✓ {len(template.functions)} functions, {routes} routes; data in {data}, log in {data / LOG}")
+    log = data / observability.LOG
+    console.print(f"✓ {len(template.functions)} functions, {routes} routes; data in {data}, log in {log}")
     key = _owner_key(data)
     stack.start()
     console.print(f"✓ {workers} worker(s) start in the background" if workers else "✓ no workers: jobs wait")

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from ketbase.adapters.blobs.files import FileBlobs
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.adapters.workflows.local import LocalWorkflows
+from ketbase.local.batch import LocalBatch
 from ketbase.local.metrics import PrometheusMeter
 from ketbase.local.runner import WorkflowRunner
 from ketbase.local.scheduler import Scheduled, Scheduler, schedules_of
@@ -44,6 +45,7 @@ class LocalStack:
         self._closing = threading.Event()
         self._workers: Workers | None = None
         self._runner: WorkflowRunner | None = None
+        self._batch: LocalBatch | None = None
         self._scheduler = Scheduler([])
         if not workers:
             return
@@ -63,7 +65,8 @@ class LocalStack:
         )
         journal = wiring.workflows()
         if isinstance(journal, LocalWorkflows):
-            self._runner = WorkflowRunner(journal, template, steps, self._workers, wiring.clock())
+            self._batch = LocalBatch(folder, settings().batch_seconds)
+            self._runner = WorkflowRunner(journal, template, steps, self._workers, wiring.clock(), self._batch)
 
     def start(self) -> None:
         """Start all parts that are not the web server, and repair what an earlier end left behind."""
@@ -82,6 +85,8 @@ class LocalStack:
         self._scheduler.close()
         if self._runner is not None:
             self._runner.close()
+        if self._batch is not None:
+            self._batch.close()
         if self._workers is not None:
             self._workers.close()
 

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import threading
-import time
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -19,10 +18,8 @@ from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.local.task import TaskError
 from ketbase.local.template import Function, read_template
 from ketbase.ports.quantum import QuantumProvider
+from ketbase.processes import die_with
 from ketbase.steps.ceiling import ENDED_BY_ALARM
-
-LOG = "logs/ketbase.jsonl"
-"""Where all processes of the local stack write their log, in the data folder."""
 
 _handlers: dict[str, Any] = {}
 
@@ -103,13 +100,13 @@ def _cancel_on(stop: threading.Event, future: Any) -> None:
 def _begin(folder: Path, parent: int) -> None:
     """Prepare a worker process: it leaves Ctrl-C to its parent, and dies with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    die_with(parent)
     functions = read_template(folder).functions.values()
     _handlers.update({f.name: f.handler() for f in functions if f.image and not f.route})
     from ketbase.runtime import observability, wiring
     from ketbase.runtime.settings import settings
 
-    observability.log_to(settings().data / LOG)
+    observability.log_to(settings().data / observability.LOG)
     threading.Thread(target=_warm, args=(wiring.provider(),), daemon=True).start()
 
 
@@ -118,12 +115,6 @@ def _warm(provider: QuantumProvider) -> None:
     gate = CircuitDefinition.of_gates(1, [Gate(type="H", targets=(0,))])
     device = backends()["fake_fez"]
     provider.compile(gate, backend=device, experiment=Experiment(), seed=0, optimization_level=0)
-
-
-def _die_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(1)
 
 
 def _nothing() -> None:

@@ -112,6 +112,25 @@ class QuantumProvider(Protocol):
 
     # --- What runs elsewhere ---
 
+    def needed_mb(
+        self,
+        compiled: CompiledCircuit,
+        *,
+        backend: BackendInfo,
+        experiment: Experiment,
+        shots: int,
+        noise: bool,
+        max_memory_mb: int,
+    ) -> float:
+        """Say what the largest state takes of the simulation that `execute` would do with so much memory.
+
+        Returns:
+            Megabytes of 10⁶ bytes.
+
+        Raises:
+            ExecutionError: `INSUFFICIENT_MEMORY`, with `needed_mb` in its details.
+        """
+
     def submit(
         self,
         compiled: CompiledCircuit,

@@ -11,7 +11,7 @@ from ketbase.quantum.engines import Counts, Simulated, Work
 from ketbase.quantum.machines import Machine
 from ketbase.quantum.programs import expanded
 from ketbase.quantum.simulators import counts_in, instructions, result_of
-from ketbase.quantum.statevectors import check_memory, simulated
+from ketbase.quantum.statevectors import check_memory, simulated, state_mb
 
 _METHOD = "statevector"
 
@@ -47,6 +47,14 @@ class CuQuantumEngine:
                 devices=list(has),
             )
         return simulated(work, _METHOD, self._counts)
+
+    def needed_mb(self, work: Work, max_memory_mb: int) -> float:
+        """Say what the largest state takes.
+
+        Raises:
+            ExecutionError: `INSUFFICIENT_MEMORY`.
+        """
+        return state_mb(work, "cuquantum", max_memory_mb)
 
     def _counts(self, circuit: QuantumCircuit, shots: int, seed: int) -> Counts:
         check_memory(circuit.num_qubits, "cuquantum", self._max_memory_mb)

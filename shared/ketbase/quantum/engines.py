@@ -94,6 +94,13 @@ class Simulator(Engine, Protocol):
             ExecutionError: `INSUFFICIENT_MEMORY` or `SIMULATION_FAILED`.
         """
 
+    def needed_mb(self, work: Work, max_memory_mb: int) -> float:
+        """Say what the largest state takes in a simulation that may use so much memory.
+
+        Raises:
+            ExecutionError: `INSUFFICIENT_MEMORY`.
+        """
+
 
 class Remote(Engine, Protocol):
     """An engine that works elsewhere; whoever implements it translates the bit order, and tells passing errors

@@ -15,7 +15,7 @@ from ketbase.backends.types import BackendInfo
 from ketbase.quantum.engines import Counts, Simulated, Work
 from ketbase.quantum.machines import Machine
 from ketbase.quantum.sampling import Bits, bits_of, counted, sampled
-from ketbase.quantum.statevectors import OPERATIONS, Step, check_memory, simulated, steps_of
+from ketbase.quantum.statevectors import OPERATIONS, Step, check_memory, simulated, state_mb, steps_of
 
 CPU, GPU = "lightning.qubit", "lightning.gpu"
 
@@ -84,6 +84,14 @@ class LightningEngine:
         """
         return simulated(work, self._name, self._counts)
 
+    def needed_mb(self, work: Work, max_memory_mb: int) -> float:
+        """Say what the largest state takes.
+
+        Raises:
+            ExecutionError: `INSUFFICIENT_MEMORY`.
+        """
+        return state_mb(work, "lightning", max_memory_mb, _beside)
+
     def _counts(self, circuit: QuantumCircuit, shots: int, seed: int) -> Counts:
         steps = steps_of(circuit)
         if not all(step.last or step.is_gate for step in steps):
@@ -98,8 +106,7 @@ class LightningEngine:
 
     def _followed(self, steps: list[Step], circuit: QuantumCircuit, shots: int, seed: int) -> Counts:
         n, width = circuit.num_qubits, circuit.num_clbits
-        branches = sum(not (step.last or step.is_gate) for step in steps)
-        check_memory(n, "lightning", self._max_memory_mb, beside=_SAMPLING + _BRANCH * branches)
+        check_memory(n, "lightning", self._max_memory_mb, beside=_beside(steps))
         operations: list[Any] = []
         values: dict[int, Any] = {}
         for position, step in enumerate(steps):
@@ -130,6 +137,12 @@ class LightningEngine:
             return device.execute([script], config)[0]
         except DeviceError as problem:
             raise RuntimeError(str(problem)) from problem
+
+
+def _beside(steps: list[Step]) -> int:
+    """Bytes for each amplitude that following the outcomes of measurements takes."""
+    branches = sum(not (step.last or step.is_gate) for step in steps)
+    return _SAMPLING + _BRANCH * branches if branches else 0
 
 
 def _works(name: str) -> bool:

@@ -6,19 +6,21 @@ from typing import Any, Literal, NamedTuple
 
 from qiskit.circuit import Barrier, ControlFlowOp, QuantumCircuit
 
+from ketbase.costs.memory import (
+    MAX_TRIAL_QUBITS,
+    TRIAL_BOND,
+    amplitudes_mb,
+    density_mb,
+    largest_bond,
+    stabilizer_mb,
+    tensor_mb,
+)
 from ketbase.errors import ExecutionError
 from ketbase.quantum.describe import steps
 from ketbase.quantum.programs import quarter_turns
 
 type Name = Literal["stabilizer", "statevector", "density_matrix", "matrix_product_state"]
 
-MAX_TRIAL_QUBITS = 32
-"""A circuit with more qubits may be tried as a matrix product state even where no bound promises that it fits."""
-TRIAL_BOND = 32
-"""The bond dimension at which such a trial is given up."""
-
-_COMPLEX = 16
-_MEGABYTE = 1_000_000
 _CLIFFORD = frozenset(
     {"id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr"}
     | {"measure", "reset", "barrier", "delay"}
@@ -60,13 +62,13 @@ def choose(circuit: QuantumCircuit, *, shots: int, noisy: bool, max_memory_mb: i
         ExecutionError: `INSUFFICIENT_MEMORY`, with what the leanest method needs and what there is.
     """
     if not noisy and all(_is_clifford(operation) for operation, _, _ in steps(circuit)):
-        return Method("stabilizer", circuit.num_qubits**2 / 4 / _MEGABYTE)
+        return Method("stabilizer", stabilizer_mb(circuit.num_qubits))
     candidates = list(_candidates(circuit, shots=shots, noisy=noisy))
     fitting = [method for method in candidates if method.megabytes <= max_memory_mb]
     if fitting:
         return min(fitting, key=lambda method: method.seconds)
     if circuit.num_qubits > MAX_TRIAL_QUBITS and is_sampled(circuit) and not noisy:
-        bond = min(TRIAL_BOND, _largest_bond(circuit.num_qubits, max_memory_mb))
+        bond = min(TRIAL_BOND, largest_bond(circuit.num_qubits, max_memory_mb))
         if bond > 1:
             return Method("matrix_product_state", max_memory_mb, bond=bond)
     raise out_of_memory(circuit.num_qubits, min(method.megabytes for method in candidates), max_memory_mb)
@@ -107,25 +109,16 @@ def _candidates(circuit: QuantumCircuit, *, shots: int, noisy: bool) -> Iterator
     gates = sum(not isinstance(operation, (Barrier, ControlFlowOp)) for operation, _, _ in steps(circuit))
     sampled = is_sampled(circuit)
     runs = 1 if sampled and not noisy else shots
-    amplitudes = _COMPLEX * 2.0**n / _MEGABYTE
-    yield Method("statevector", amplitudes, runs * gates * (_PER_GATE + _PER_AMPLITUDE * 2.0**n))
+    yield Method("statevector", amplitudes_mb(n), runs * gates * (_PER_GATE + _PER_AMPLITUDE * 2.0**n))
     if noisy and sampled:
-        yield Method("density_matrix", amplitudes * 2.0**n, gates * (_PER_GATE + _PER_DENSITY_ELEMENT * 4.0**n))
+        yield Method("density_matrix", density_mb(n), gates * (_PER_GATE + _PER_DENSITY_ELEMENT * 4.0**n))
     bond = 2.0 ** _bond_bits(circuit)
     sampling = shots * n * (_PER_TENSOR_SHOT + _PER_TENSOR_SHOT_ELEMENT * bond**2) if runs == 1 else 0.0
     yield Method(
         "matrix_product_state",
-        _tensor_megabytes(n, bond),
+        tensor_mb(n, bond),
         runs * gates * (_PER_TENSOR_GATE + _PER_TENSOR_ELEMENT * bond**3) + sampling,
     )
-
-
-def _tensor_megabytes(n_qubits: int, bond: float) -> float:
-    return 3 * n_qubits * 2 * _COMPLEX * bond**2 / _MEGABYTE
-
-
-def _largest_bond(n_qubits: int, max_memory_mb: int) -> int:
-    return int(math.sqrt(max_memory_mb / _tensor_megabytes(n_qubits, 1)))
 
 
 def _bond_bits(circuit: QuantumCircuit) -> int:

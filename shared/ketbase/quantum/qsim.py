@@ -9,7 +9,7 @@ from ketbase.backends.types import BackendInfo
 from ketbase.quantum.engines import Counts, Simulated, Work
 from ketbase.quantum.machines import Machine
 from ketbase.quantum.sampling import Bits, bits_of, counted, sampled
-from ketbase.quantum.statevectors import OPERATIONS, Step, check_memory, simulated, steps_of
+from ketbase.quantum.statevectors import OPERATIONS, Step, check_memory, simulated, state_mb, steps_of
 
 _FUSED_QUBITS = 3
 """The fastest size of the matrices that gates are multiplied into, or near it, from 10 to 24 qubits."""
@@ -44,6 +44,14 @@ class QsimEngine:
             ExecutionError: `INSUFFICIENT_MEMORY` or `SIMULATION_FAILED`.
         """
         return simulated(work, "qsim", self._counts)
+
+    def needed_mb(self, work: Work, max_memory_mb: int) -> float:
+        """Say what the largest state takes.
+
+        Raises:
+            ExecutionError: `INSUFFICIENT_MEMORY`.
+        """
+        return state_mb(work, "qsim", max_memory_mb)
 
     def _counts(self, circuit: QuantumCircuit, shots: int, seed: int) -> Counts:
         check_memory(circuit.num_qubits, "qsim", self._max_memory_mb)

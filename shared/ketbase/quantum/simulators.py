@@ -14,13 +14,14 @@ from qiskit_aer.noise import NoiseModel
 from ketbase.backends.remote import Properties
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.types import MAX_QASM_QUBITS
+from ketbase.costs.memory import TRIAL_BOND
 from ketbase.errors import ExecutionError, NotFoundError
 from ketbase.quantum import devices
 from ketbase.quantum.calibrations import properties_of
 from ketbase.quantum.describe import steps
 from ketbase.quantum.engines import Counts, Simulated, Work
 from ketbase.quantum.machines import Machine
-from ketbase.quantum.methods import TRIAL_BOND, Method, choose, out_of_memory
+from ketbase.quantum.methods import Method, choose, out_of_memory
 from ketbase.quantum.programs import expanded, named_quarter_turns, restricted, touched
 
 _BOND_DIMENSIONS = re.compile(r"BD=\[([\d ]*)\]")
@@ -89,6 +90,18 @@ class AerEngine:
             counts.append(self._counts(small, method, model, shots=work.shots, seed=work.seed + number))
             methods.append(method.name)
         return Simulated(tuple(counts), ", ".join(dict.fromkeys(methods)))
+
+    def needed_mb(self, work: Work, max_memory_mb: int) -> float:
+        """Say what the largest state takes, by the methods that `run` would choose with so much memory.
+
+        Raises:
+            ExecutionError: `INSUFFICIENT_MEMORY`.
+        """
+        noisy = work.noise and work.backend.id != IDEAL
+        small = (restricted(circuit, touched(circuit)) for circuit in work.circuits)
+        return max(
+            choose(each, shots=work.shots, noisy=noisy, max_memory_mb=max_memory_mb).megabytes for each in small
+        )
 
     def _counts(
         self, circuit: QuantumCircuit, method: Method, model: NoiseModel | None, *, shots: int, seed: int

@@ -8,6 +8,7 @@ from qiskit.circuit import QuantumCircuit
 
 from ketbase.backends.types import Engine
 from ketbase.circuits.gates import GATES
+from ketbase.costs.memory import BYTES_PER_AMPLITUDE, amplitudes_mb
 from ketbase.errors import ExecutionError
 from ketbase.quantum.build import GATE_CLASSES
 from ketbase.quantum.describe import steps
@@ -20,9 +21,6 @@ OPERATIONS = frozenset(kind(*(0.0 for _ in GATES[name].angles)).name for name, k
     "delay",
 }
 """What they run as it is, by Qiskit's names: all that the unified form can say, and no control flow."""
-
-BYTES_PER_AMPLITUDE: dict[Engine, int] = {"qsim": 8, "lightning": 24, "cuquantum": 16}
-"""What a state takes: a complex number of single or of double precision; Lightning's probabilities come on top."""
 
 _IDLE = frozenset({"barrier", "delay", "id"})
 _MEGABYTE = 1_000_000
@@ -84,8 +82,28 @@ def most_qubits(engine: Engine, memory_mb: int) -> int:
     return int(math.log2(memory_mb * _MEGABYTE / BYTES_PER_AMPLITUDE[engine]))
 
 
-def check_memory(n_qubits: int, engine: Engine, max_memory_mb: int, *, beside: int = 0) -> None:
-    """Check that a state fits.
+def state_mb(
+    work: Work, engine: Engine, max_memory_mb: int, beside: Callable[[list[Step]], int] = lambda _: 0
+) -> float:
+    """Say what the largest state takes, of each circuit on the qubits that it touches.
+
+    Args:
+        work: what is to be simulated.
+        engine: which simulates it.
+        max_memory_mb: what there is.
+        beside: bytes for each amplitude that the steps of a circuit need beside the state.
+
+    Raises:
+        ExecutionError: `INSUFFICIENT_MEMORY`.
+    """
+    return max(
+        check_memory(len(touched(each)), engine, max_memory_mb, beside=beside(steps_of(each)))
+        for each in work.circuits
+    )
+
+
+def check_memory(n_qubits: int, engine: Engine, max_memory_mb: int, *, beside: int = 0) -> float:
+    """Check that a state fits, and return what it takes, in megabytes.
 
     Args:
         n_qubits: of the circuit.
@@ -96,6 +114,7 @@ def check_memory(n_qubits: int, engine: Engine, max_memory_mb: int, *, beside: i
     Raises:
         ExecutionError: `INSUFFICIENT_MEMORY`.
     """
-    needed = (BYTES_PER_AMPLITUDE[engine] + beside) * 2.0**n_qubits / _MEGABYTE
+    needed = amplitudes_mb(n_qubits, BYTES_PER_AMPLITUDE[engine] + beside)
     if needed > max_memory_mb:
         raise out_of_memory(n_qubits, needed, max_memory_mb)
+    return needed

@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ketbase.backends.circuit_count import CircuitCount
 from ketbase.backends.service import Backends
 from ketbase.backends.types import CompiledCircuit
+from ketbase.costs.estimates import expected_seconds
+from ketbase.costs.memory import density_mb
 from ketbase.costs.meter import Meter
 from ketbase.costs.prices import Prices
-from ketbase.costs.quotes import COMPILE_S, EXECUTE_S
+from ketbase.costs.quotes import COMPILE_S, ONE_LANE
+from ketbase.costs.shapes import shape_of
+from ketbase.errors import ExecutionError
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobReference, Progress
 from ketbase.money import Money
@@ -15,7 +20,8 @@ from ketbase.ports.quantum import QuantumProvider
 from ketbase.run.choice import Chooser
 from ketbase.run.choosing import AUTO
 from ketbase.run.configs import config_of, parted
-from ketbase.run.types import Lane, RunConfig
+from ketbase.run.lanes import Lane, Lanes, Limits, Need, Needed
+from ketbase.run.types import RunConfig
 from ketbase.steps.ceiling import Ceiling, CeilingReachedError, JobOverError, ceiling_reached
 from ketbase.steps.failures import StepFailedError, refusals
 from ketbase.steps.files import JobFiles
@@ -37,7 +43,24 @@ class ComputeSteps:
         prices: Prices,
         meter: Meter,
         ceiling: Ceiling,
+        lanes: Lanes = ONE_LANE,
+        lane: Lane = Lane.FUNCTION,
     ):
+        """Wire the steps.
+
+        Args:
+            jobs: the jobs.
+            files: what runs keep.
+            provider: compiles and simulates.
+            backends: the backends.
+            prices: the table.
+            meter: of the time of this process.
+            ceiling: holds it to what the job may cost.
+            lanes: where circuits are executed.
+            lane: that this process is in.
+        """
+        self._lanes = lanes
+        self._lane = lane
         self._jobs = jobs
         self._files = files
         self._provider = provider
@@ -68,6 +91,7 @@ class ComputeSteps:
                 job, config, compiled = self._chosen(job, config, circuit)
             else:
                 compiled = self._compiled(circuit, config)
+            lane = self._lanes.choose(self._backends.info(config.backend), self._needed(circuit, config, compiled))
         self._files.keep(reference, "compiled.json", compiled)
         self._jobs.report(
             job,
@@ -79,7 +103,34 @@ class ComputeSteps:
             physical_qubits=list(compiled.physical_qubits),
             estimated_success=compiled.estimated_success,
         )
-        return Lane.REMOTE if self._backends.info(config.backend).is_remote else Lane.FUNCTION
+        return lane
+
+    def _needed(self, circuit: JobCircuit, config: RunConfig, compiled: CompiledCircuit) -> Needed:
+        """Say what simulating a compiled circuit takes: its memory is known now, its time is still an estimate."""
+        backend, experiment = self._backends.info(config.backend), config.experiment
+        shape, count = shape_of(circuit.definition), CircuitCount.of(experiment, backend)
+        whole = density_mb(len(compiled.physical_qubits))
+
+        def megabytes(limits: Limits) -> float:
+            if whole <= limits.memory_mb:
+                return whole  # every method fits
+            try:
+                return self._provider.needed_mb(
+                    compiled,
+                    backend=backend,
+                    experiment=experiment,
+                    shots=config.shots,
+                    noise=config.noise,
+                    max_memory_mb=int(limits.memory_mb),
+                )
+            except ExecutionError as problem:
+                return float(problem.details["needed_mb"])
+
+        def needed(limits: Limits) -> Need:
+            seconds = expected_seconds(shape, backend, config.shots, count, limits.memory_mb).execute
+            return Need(memory_mb=megabytes(limits), seconds=seconds)
+
+        return needed
 
     def _compiled(self, circuit: JobCircuit, config: RunConfig) -> CompiledCircuit:
         placement = circuit.placement
@@ -115,11 +166,13 @@ class ComputeSteps:
             StepFailedError: the simulator refused a circuit.
         """
         job, used = running(self._jobs, reference), self._meter.start()
+        if job.progress.step == EXECUTED:
+            return  # an earlier try did all of this, and charged it
         config = config_of(job, self._files)
         compiled = self._files.compiled(reference)
         circuits = len(compiled.variants)
         price = self._price(config, circuits)
-        with self._held(job, "executing", EXECUTE_S, price + self._meter.per_step):
+        with self._held(job, "executing", self._lanes.limits(self._lane).seconds, price + self._meter.per_step):
             outcome = self._provider.execute(
                 compiled,
                 backend=self._backends.info(config.backend),

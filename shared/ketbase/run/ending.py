@@ -14,6 +14,7 @@ from ketbase.run.configs import config_of
 from ketbase.run.types import CompiledView, Provenance, RunResult
 from ketbase.steps.ceiling import JobOverError
 from ketbase.steps.failing import Failing
+from ketbase.steps.failures import told
 from ketbase.steps.files import JobFiles
 from ketbase.steps.running import running
 from ketbase.steps.types import StepFailure
@@ -57,7 +58,7 @@ class FinalSteps:
 
     def fail(self, reference: JobReference, failure: StepFailure) -> None:
         """Fail the job with what the failed step said, unless it is over already."""
-        failed = self._failing.fail(reference, failure)
+        failed = self._failing.fail(reference, told(failure, self._files, reference))
         if failed is not None:
             self._backends.count(failed, circuits=0, seconds=0.0)
 

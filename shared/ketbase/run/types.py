@@ -1,6 +1,5 @@
 """What a run is asked, and what it answers."""
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -19,6 +18,7 @@ from ketbase.circuits.types import CircuitDefinition
 from ketbase.jobs.types import JobReference, Priority, Remote
 from ketbase.money import Money, positive
 from ketbase.run.choosing import AUTO, Candidate, Choice, Choosing, Constraints, Objective
+from ketbase.run.lanes import Lane
 from ketbase.types import Model, Moment
 
 MAX_SHOTS = 1_000_000
@@ -109,19 +109,18 @@ class RunConfig(RunOptions):
     apart: bool = False
 
 
-class Lane(StrEnum):
-    """Where a compiled circuit is executed."""
-
-    FUNCTION = "function"
-    """In a function: minutes, and a few gigabytes."""
-    REMOTE = "remote"
-    """At a provider."""
-
-
 class Routed(JobReference):
-    """What the step that compiles answers."""
+    """What the step that compiles answers.
+
+    Attributes:
+        lane: where the compiled circuit is executed.
+        queue: of Batch jobs for that lane, where it is one of theirs.
+        definition: of the Batch job.
+    """
 
     lane: Lane
+    queue: str = ""
+    definition: str = ""
 
 
 class HandedOver(JobReference):

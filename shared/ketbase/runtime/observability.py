@@ -10,6 +10,9 @@ from typing import Any, Protocol
 
 from aws_lambda_powertools import Logger
 
+LOG = "logs/ketbase.jsonl"
+"""Where all processes of the local stack write their log, in the data folder."""
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request or the event that is being served."""
 

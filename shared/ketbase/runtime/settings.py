@@ -42,6 +42,15 @@ class Settings(BaseSettings):
         memory_mb: what this function has, as Lambda says; its seconds are priced by it.
         compute_memory_mb: what a function that simulates has, for estimates and outside Lambda.
         control_memory_mb: the same of the function that collects a result.
+        lane: where this process is: a function (or a worker of the local stack), or a container of the second lane.
+        batch_memory_mb: what a container of the second lane has; without it there is no second lane.
+        batch_vcpus: what it has beside, and the threads that simulate there.
+        batch_seconds: how long one may take.
+        batch_queue: of the second lane; the local stack has one of its own, `local`.
+        batch_definition: the job definition that goes with it.
+        batch_gpu_queue: a queue of machines with a GPU, on which backends that use one are simulated.
+        batch_gpu_definition: the job definition that goes with it.
+        batch_gpu_memory_mb: what a simulation may use of such a GPU.
         default_monthly_limit: what an organisation may spend that has set no budget, in dollars.
         mail_from: the sender of mails; SES must have verified it.
         webhook_hosts: what webhooks may call, with commas between: hosts over HTTPS, or whole origins such as
@@ -124,6 +133,17 @@ class Settings(BaseSettings):
     memory_mb: int | None = Field(default=None, validation_alias="AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
     compute_memory_mb: int = 3_008
     control_memory_mb: int = 1_024
+
+    lane: Literal["function", "batch", "gpu"] = "function"
+    batch_memory_mb: int = Field(default=0, ge=0)
+    batch_vcpus: int = Field(default=2, ge=1)
+    batch_seconds: int = Field(default=14_400, ge=120)
+    batch_queue: str = "local"
+    batch_definition: str = "local"
+    batch_gpu_queue: str = ""
+    batch_gpu_definition: str = ""
+    batch_gpu_memory_mb: int = 16_000
+
     default_monthly_limit: Decimal = Decimal(100)
     prices: Path | None = None
 

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from ketbase.costs.alerts import Alerts
     from ketbase.costs.budgets import Budgets
     from ketbase.costs.comparison import Comparison
-    from ketbase.costs.prices import Prices
+    from ketbase.costs.prices import Prices, Rate
     from ketbase.costs.quotes import Quotes
     from ketbase.costs.reconciliation import Reconciler
     from ketbase.costs.statement import Statement
@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from ketbase.run.compute import ComputeSteps
     from ketbase.run.ending import FinalSteps
     from ketbase.run.handover import HandoverSteps
+    from ketbase.run.lanes import Lane, Lanes
     from ketbase.run.service import Runs
     from ketbase.states.search import StateSearch
     from ketbase.states.service import States
@@ -99,6 +100,12 @@ if TYPE_CHECKING:
     from ketbase.steps.files import JobFiles
     from ketbase.steps.intake import Intake
     from ketbase.vault import Vault
+
+_FUNCTION_THREADS = 2
+_BESIDE_MB = 2_048
+"""What a container needs beside the simulation: the interpreter, the SDKs, and what Aer copies."""
+_START_S = 60
+"""What of a container's time is kept for its start, in seconds."""
 
 # --- Adapters ---
 
@@ -260,28 +267,38 @@ def provider() -> QuantumProvider:
     )
 
 
+def _simulation_mb() -> int:
+    """What a simulation may use in this process."""
+    return int(lanes().limits(_lane()).memory_mb)
+
+
+def _threads() -> int:
+    """How many threads simulate in this process; a function has two vCPUs or less than that."""
+    return settings().batch_vcpus if settings().lane == "batch" else _FUNCTION_THREADS
+
+
 def _aer() -> Engine:
     from ketbase.quantum.simulators import AerEngine
 
-    return AerEngine(max_memory_mb=settings().max_memory_mb)
+    return AerEngine(max_memory_mb=_simulation_mb(), threads=_threads())
 
 
 def _qsim() -> Engine:
     from ketbase.quantum.qsim import QsimEngine
 
-    return QsimEngine(max_memory_mb=settings().max_memory_mb)
+    return QsimEngine(max_memory_mb=_simulation_mb(), threads=_threads())
 
 
 def _lightning() -> Engine:
     from ketbase.quantum.lightning import LightningEngine
 
-    return LightningEngine(max_memory_mb=settings().max_memory_mb, gpu="lightning" in engines_on_gpu())
+    return LightningEngine(max_memory_mb=_simulation_mb(), gpu="lightning" in engines_on_gpu())
 
 
 def _cuquantum() -> Engine:
     from ketbase.quantum.cuquantum import CuQuantumEngine
 
-    return CuQuantumEngine(max_memory_mb=settings().max_memory_mb)
+    return CuQuantumEngine(max_memory_mb=_simulation_mb())
 
 
 def _ionq() -> Engine:
@@ -563,7 +580,59 @@ def quotes() -> Quotes:
     from ketbase.costs.quotes import Quotes
 
     chosen = settings()
-    return Quotes(prices(), compute_memory_mb=chosen.compute_memory_mb, control_memory_mb=chosen.control_memory_mb)
+    return Quotes(
+        prices(),
+        compute_memory_mb=chosen.compute_memory_mb,
+        control_memory_mb=chosen.control_memory_mb,
+        lanes=lanes(),
+        rates=_rates(),
+    )
+
+
+@functools.cache
+def lanes() -> Lanes:
+    """Where runs are executed here."""
+    from ketbase.costs.quotes import EXECUTE_S
+    from ketbase.run.lanes import Lane, Lanes, Limits
+
+    chosen = settings()
+    limits = {Lane.FUNCTION: Limits(memory_mb=chosen.max_memory_mb, seconds=EXECUTE_S)}
+    seconds = chosen.batch_seconds - _START_S
+    if chosen.batch_memory_mb:
+        limits[Lane.BATCH] = Limits(memory_mb=max(chosen.batch_memory_mb - _BESIDE_MB, 0), seconds=seconds)
+    if chosen.batch_gpu_queue or chosen.lane == "gpu":
+        limits[Lane.GPU] = Limits(memory_mb=chosen.batch_gpu_memory_mb, seconds=seconds)
+    return Lanes(limits)
+
+
+def _rates() -> dict[Lane, Rate]:
+    """What time costs in the lanes that are no function."""
+    from ketbase.run.lanes import Lane
+
+    chosen, table = settings(), prices()
+    return {
+        Lane.BATCH: lambda seconds: table.batch(seconds, chosen.batch_vcpus, chosen.batch_memory_mb),
+        Lane.GPU: table.gpu,
+    }
+
+
+def _lane() -> Lane:
+    """The lane that this process is in."""
+    from ketbase.run.lanes import Lane
+
+    return Lane(settings().lane)
+
+
+def batch_place(lane: Lane) -> dict[str, str]:
+    """The queue and the job definition of a lane, where it has them."""
+    from ketbase.run.lanes import Lane
+
+    chosen = settings()
+    places = {
+        Lane.BATCH: {"queue": chosen.batch_queue, "definition": chosen.batch_definition},
+        Lane.GPU: {"queue": chosen.batch_gpu_queue, "definition": chosen.batch_gpu_definition},
+    }
+    return places.get(lane, {})
 
 
 @functools.cache
@@ -669,9 +738,10 @@ def sweeper() -> Sweeper:
     from ketbase.jobs.sweeper import Patience, Sweeper
 
     chosen = settings()
+    longest = chosen.batch_seconds if chosen.batch_memory_mb or chosen.batch_gpu_queue else 0
     patience = Patience(
         grace=timedelta(seconds=chosen.sweep_grace_s),
-        deadline=timedelta(seconds=chosen.job_deadline_s),
+        deadline=timedelta(seconds=chosen.job_deadline_s + longest),
         remote=timedelta(days=chosen.remote_deadline_days),
         silence=timedelta(hours=chosen.provider_silence_h),
     )
@@ -696,7 +766,7 @@ def engines() -> frozenset[EngineName]:
         "aer": True,
         "qsim": True,
         "lightning": True,
-        "cuquantum": chosen.gpu == "on",
+        "cuquantum": chosen.gpu == "on" or bool(chosen.batch_gpu_queue),
         "ionq": bool(chosen.ionq_api_key.get_secret_value()),
         "ibm": bool(chosen.ibm_token.get_secret_value()),
         "braket": bool(chosen.braket_regions and chosen.braket_bucket),
@@ -708,7 +778,7 @@ def engines_on_gpu() -> frozenset[EngineName]:
     """Those of them that simulate on a GPU."""
     from importlib.metadata import distributions
 
-    if settings().gpu == "off":
+    if settings().gpu == "off" and not settings().batch_gpu_queue:
         return frozenset()
     with_build = any(distributions(name="pennylane-lightning-gpu"))
     return frozenset({"cuquantum", "lightning"} if with_build else {"cuquantum"})
@@ -745,9 +815,10 @@ def compute_steps() -> ComputeSteps:
     from ketbase.run.compute import ComputeSteps
     from ketbase.steps.ceiling import Ceiling
 
-    meter = Meter(prices(), settings().memory_mb or settings().compute_memory_mb)
-    ceiling = Ceiling(job_store(), meter, clock())
-    return ComputeSteps(job_store(), job_files(), provider(), backends(), prices(), meter, ceiling)
+    chosen, lane = settings(), _lane()
+    meter = Meter(prices(), chosen.memory_mb or chosen.compute_memory_mb, _rates().get(lane))
+    ceiling = Ceiling(job_store(), meter, clock(), stoppable=chosen.lane != "function")
+    return ComputeSteps(job_store(), job_files(), provider(), backends(), prices(), meter, ceiling, lanes(), lane)
 
 
 @functools.cache

@@ -43,7 +43,19 @@ def process_alarm(seconds: float) -> Iterator[None]:
 class Ceiling:
     """What a job may still use, as time."""
 
-    def __init__(self, jobs: JobStore, meter: Meter, clock: Clock, alarm: Alarm = process_alarm):
+    def __init__(
+        self, jobs: JobStore, meter: Meter, clock: Clock, alarm: Alarm = process_alarm, *, stoppable: bool = False
+    ):
+        """Wire a ceiling.
+
+        Args:
+            jobs: the jobs.
+            meter: of the time of this process.
+            clock: the time.
+            alarm: what ends this process.
+            stoppable: whether this process ends with the workflow.
+        """
+        self._stoppable = stoppable
         self._jobs = jobs
         self._meter = meter
         self._clock = clock
@@ -70,7 +82,14 @@ class Ceiling:
         if seconds < LEAST_S:
             raise CeilingReachedError(job.id)
         cost = self._meter.charge(seconds).amount
-        hold = Hold(step=step, since=self._clock.now(), seconds=seconds, cost=cost)
+        hold = Hold(
+            step=step,
+            since=self._clock.now(),
+            seconds=seconds,
+            cost=cost,
+            least=self._meter.least,
+            stoppable=self._stoppable,
+        )
         progress = Progress(percentage=job.progress.percentage, step=step)
         if self._jobs.hold(job, hold, progress) is None:
             raise JobOverError(job.id)

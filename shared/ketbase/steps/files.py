@@ -6,7 +6,10 @@ from ketbase.backends.types import CompiledCircuit, Outcome
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.types import JobReference
 from ketbase.ports.blobs import BlobNotFoundError, Blobs
-from ketbase.steps.types import JobCircuit
+from ketbase.steps.types import JobCircuit, JobFailure
+
+FAILURE = "failure.json"
+"""What a step leaves that failed where the workflow is not told how."""
 
 
 class JobFiles:
@@ -27,6 +30,13 @@ class JobFiles:
         """Read how the backend was chosen, if it was."""
         try:
             return self._get(reference, "choice.json")
+        except BlobNotFoundError:
+            return None
+
+    def failure(self, reference: JobReference) -> JobFailure | None:
+        """Read how a step failed in a container, if it said so."""
+        try:
+            return JobFailure.model_validate_json(self._get(reference, FAILURE))
         except BlobNotFoundError:
             return None
 

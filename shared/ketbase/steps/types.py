@@ -23,6 +23,20 @@ class StepFailure(Model):
     Cause: Any = ""
 
 
+class JobFailure(Model):
+    """What a step that ran in a container leaves of its failure in the job's blobs.
+
+    Attributes:
+        batch_job: the id of the Batch job; another one's failure says nothing of this one.
+        error_type: the name of the exception, as Lambda would tell it.
+        message: its text.
+    """
+
+    batch_job: str
+    error_type: str
+    message: str
+
+
 class FailedJob(JobReference):
     """What the workflow gives the step that fails a job."""
 
