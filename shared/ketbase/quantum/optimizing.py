@@ -1,20 +1,22 @@
 """Optimising a stored circuit for a machine, and storing what comes of it."""
 
+from contextlib import suppress
+
 from qiskit.circuit import QuantumCircuit
-from qiskit.exceptions import QiskitError
 from qiskit.transpiler import Target
 
 from ketbase.circuits.types import CircuitDefinition
+from ketbase.errors import InvalidCircuitError
 from ketbase.optimize.types import Optimized
 from ketbase.quantum.build import circuit_of
-from ketbase.quantum.compilation import check_operations, check_size, measured, sdk_versions, unsupported
+from ketbase.quantum.compilation import check_operations, check_size, measured, sdk_versions
 from ketbase.quantum.describe import definition_of
 from ketbase.quantum.machines import Machine
 from ketbase.quantum.optimization import types
 from ketbase.quantum.optimization.score import is_calibrated
 from ketbase.quantum.programs import restricted, touched
 
-_BASIS = ["u", "cx"]
+_BASIS = ["u", "cx", "measure", "reset"]
 """What a circuit is written in for a machine without gates of its own."""
 _PACKAGES = ("pytket", "mqt-qcec")
 
@@ -53,14 +55,9 @@ def _found(
     """Search for the first of the machine's targets that has room for the circuit."""
     from ketbase.quantum.optimization.optimizer import optimize
 
-    reason = ""
     n_qubits = circuit.num_qubits
-    for target in machine.targets or (Target.from_configuration(basis_gates=_BASIS, num_qubits=n_qubits),):
-        try:
-            found = optimize(
-                circuit, target, level=level, effort_s=effort_s, seed=seed, calibrated=is_calibrated(target)
-            )
-            return found, target
-        except QiskitError as problem:
-            reason = problem.message
-    raise unsupported(machine.backend, f"cannot run this circuit: {reason}")
+    targets = machine.targets or (Target.from_configuration(basis_gates=_BASIS, num_qubits=n_qubits),)
+    for target in targets[:-1]:
+        with suppress(InvalidCircuitError):
+            return optimize(circuit, target, level=level, effort_s=effort_s, seed=seed), target
+    return optimize(circuit, targets[-1], level=level, effort_s=effort_s, seed=seed), targets[-1]
