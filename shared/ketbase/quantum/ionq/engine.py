@@ -51,6 +51,7 @@ class IonqEngine:
             frozenset(whole.operation_names),
             (whole,),
             packages=PACKAGES,
+            compiles_again=True,  # https://docs.ionq.com/sdks/qiskit/native-gates-qiskit
             finish=measured_last,
         )
 
