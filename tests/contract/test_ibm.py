@@ -215,6 +215,13 @@ def test_estimates_are_within_4_standard_errors_of_the_exact_values(house):
     assert 0.52 < sum(each < 1 for each in off) / len(off) < 0.84  # 0.68, as many as a normal distribution has
 
 
+def test_terms_that_move_together_have_the_error_of_their_sum(house):
+    sums = (Observable(terms={"IZ": 1.0, "ZI": 1.0}), Observable(terms={"IZ": 1.0, "ZI": -1.0}))
+    same, opposite = house.run([bell()], 10_000, Experiment(observables=sums))[0].outcome.expectations
+    assert same.raw.standard_error == pytest.approx(2 / 100, rel=0.01)  # 1.4 / 100, were they independent
+    assert (opposite.raw.value, opposite.raw.standard_error) == (0, 0)
+
+
 def test_observables_stand_on_the_qubits_where_routing_left_them(house):
     # More neighbours than any qubit has there, so that qubits must be moved.
     gates = [gate("RY", q, theta=0.3 * (q + 1)) for q in range(6)]
