@@ -89,6 +89,7 @@ class Device:
             targets,
             None if self.figures is None else self.figures.taken_at,
             _PACKAGES,
+            compiles_again=not self.dialect.verbatim and not self.is_simulator,
         )
 
     def info(self) -> BackendInfo:
