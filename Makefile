@@ -56,6 +56,7 @@ build: .venv/.synced .venv-sam/.synced ## Build what is deployed
 deploy: build ## Deploy to AWS: make deploy STAGE=dev|staging|prod (needs Docker and credentials)
 	@docker info >/dev/null 2>&1 || { echo "make deploy needs a Docker engine, for the image functions"; exit 1; }
 	@.venv-sam/bin/sam deploy --config-env $(STAGE)
+	@.venv/bin/python scripts/second_lane.py ketbase-$(STAGE)
 
 .PHONY: lock
 lock: $(UV) ## Pin the newest versions of everything

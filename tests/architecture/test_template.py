@@ -160,7 +160,9 @@ def test_dead_letters_and_broken_workflows_raise_alarms() -> None:
 # --- Privileges ---
 
 # Actions for which AWS knows no resource.
-WITHOUT_RESOURCE = re.compile(r"xray:\w+|braket:Search\w+|logs:\w+(LogDelivery|LogDeliveries|ResourcePolic\w+|LogGroups)")
+WITHOUT_RESOURCE = re.compile(
+    r"xray:\w+|braket:Search\w+|logs:\w+(LogDelivery|LogDeliveries|ResourcePolic\w+|LogGroups)|ecr:GetAuthorizationToken|batch:DescribeJobs"
+)
 
 
 def statements() -> list[tuple[str, dict[str, Any]]]:
@@ -179,6 +181,13 @@ def test_roles_name_actions_and_resources() -> None:
         assert not any("*" in action for action in actions), role
         if statement["Resource"] == "*":
             assert all(WITHOUT_RESOURCE.fullmatch(action) for action in actions), role
+
+
+def test_a_container_of_the_second_lane_may_do_what_the_function_may() -> None:
+    run, batch = (RESOURCES[name]["Properties"] for name in ("RunRole", "BatchRole"))
+    assert batch["Policies"] == run["Policies"]
+    (trusted,) = batch["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
 
 
 def test_roles_hold_no_policies_written_elsewhere() -> None:
@@ -248,6 +257,42 @@ def test_every_setting_that_the_template_gives_is_one_that_ketbase_reads() -> No
             if variable.startswith("KETBASE_"):
                 given[variable].add(name)
     assert set(given) <= known
+
+
+def test_a_container_of_the_second_lane_has_settings_that_ketbase_reads_and_the_functions_have() -> None:
+    from ketbase.runtime.settings import Settings
+
+    container = RESOURCES["BatchDefinition"]["Properties"]["ContainerProperties"]
+    given = {each["Name"]: each["Value"] for each in container["Environment"]}
+    assert {name for name in given if name.startswith("KETBASE_")} <= {
+        f"KETBASE_{name.upper()}" for name in Settings.model_fields
+    }
+    shared = template()["Globals"]["Function"]["Environment"]["Variables"]
+    own = {"KETBASE_LANE", "KETBASE_BATCH_MEMORY_MB"}  # of the second, the functions have 0 where there is no lane
+    assert {name: value for name, value in given.items() if name not in own} == {
+        name: shared[name] for name in given if name not in own
+    }
+    assert given["KETBASE_LANE"] == "batch"
+
+
+def test_the_second_lane_is_there_only_where_it_has_a_network_and_an_image() -> None:
+    conditions = template()["Conditions"]
+    assert "BatchSubnets" in str(conditions["HasBatch"])
+    assert "ComputeImageUri" in str(conditions["HasBatch"])
+    of_batch = {name for name, each in RESOURCES.items() if each["Type"].startswith("AWS::Batch::")}
+    assert of_batch == {"BatchEnvironment", "BatchQueue", "BatchDefinition"}
+    assert all(RESOURCES[name]["Condition"] == "HasBatch" for name in of_batch)
+
+
+def test_batch_tries_again_what_the_entry_point_calls_passing_and_nothing_else() -> None:
+    from ketbase.local.batch import ATTEMPTS
+    from ketbase.runtime.batch import REFUSED
+
+    retry = RESOURCES["BatchDefinition"]["Properties"]["RetryStrategy"]
+    first, *_, last = retry["EvaluateOnExit"]
+    assert first == {"OnExitCode": str(REFUSED), "Action": "EXIT"}
+    assert last == {"OnReason": "*", "Action": "RETRY"}
+    assert retry["Attempts"] == ATTEMPTS
 
 
 # --- Data ---
