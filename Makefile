@@ -99,6 +99,10 @@ verify-02: .venv/.synced ## Prove accounts and money at length: many kills, 20,0
 bench: .venv/.synced ## Measure time added to a simulation, and requests per second
 	@PYTHONPATH=. .venv/bin/python benchmarks/foundation.py
 
+.PHONY: bench-choice
+bench-choice: .venv/.synced ## Measure whether `auto` chooses a good backend
+	@PYTHONPATH=. .venv/bin/python benchmarks/choice.py
+
 .PHONY: bench-simulators
 bench-simulators: .venv/.synced ## Measure the ideal simulators beside each other
 	@PYTHONPATH=. .venv/bin/python benchmarks/simulators.py
