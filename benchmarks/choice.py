@@ -67,7 +67,7 @@ def main() -> None:
     share = better / len(circuits)
     console.print(
         f"better than the median candidate: {better} of {len(circuits)} ({share:.0%}, claimed {CLAIM:.0%}); "
-        f"rank correlation of promised success and fidelity among the candidates of a circuit: {mean(ranks):.2f} on "
+        f"rank correlation of promised success and fidelity among a circuit's candidates: {mean(ranks):.2f} on "
         f"average, {min(ranks):.2f} at least"
     )
     sys.exit(share < CLAIM)
