@@ -57,8 +57,8 @@ class QuantumProvider(Protocol):
     ) -> CompiledCircuit:
         """Bind the parameters (radians) and translate the circuit into what `backend` runs, for all it is asked.
 
-        With a `placement`, the backend's qubit for each of the circuit's, the circuit was optimised for this backend
-        and stays as it is.
+        With a `placement`, the backend's qubit for each of the circuit's, the circuit was optimised for this
+        backend and stays as it is.
 
         A circuit that measures nothing gets every qubit measured at its end.
 
