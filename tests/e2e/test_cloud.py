@@ -131,10 +131,19 @@ def test_a_job_that_runs_too_long_is_stopped_by_the_sweeper(cloud):
     assert execution["status"] == "ABORTED"
 
 
-def test_a_run_that_the_simulator_refuses_fails_with_its_reason(cloud):
-    job = cloud.wait(cloud.run(cloud.create(qasm=entangled(30, 6)), shots=10))
+def test_a_run_that_no_lane_holds_is_refused_with_the_numbers(cloud):
+    answer = cloud.client.post(f"/v1/circuits/{cloud.create(qasm=entangled(30, 6))}/run", json={"shots": 10})
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "TOO_LARGE_TO_SIMULATE"
+    assert error["details"]["needed_mb"] == pytest.approx(16 * 2**30 / 1e6)
+    assert set(error["details"]["lanes"]) == {"function"}
+
+
+def test_a_run_that_turns_out_too_large_on_its_device_fails_with_its_reason(cloud):
+    job = cloud.wait(cloud.run(cloud.create(qasm=entangled(30, 6)), shots=10, backend="fake_fez"))
     assert job["status"] == "failed"
-    assert job["error"]["code"] == "INSUFFICIENT_MEMORY"
+    assert job["error"]["code"] == "TOO_LARGE_TO_SIMULATE"
 
 
 def test_one_idempotency_key_makes_one_job(cloud):

@@ -108,7 +108,16 @@ STEPS: dict[str, Check] = {
     "optimize/search": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(9)},
     "providers/poll": lambda answer: (answer["engine"], answer["open"]) == ("ionq", 0),
     "providers/refresh": lambda answer: answer["backends"] > 20 and answer["failed"] == [],
-    "run/compile": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(3), "lane": "function"},
+    "run/compile": lambda answer: (
+        answer
+        == {
+            "organization_id": ORGANIZATION,
+            "job_id": job(3),
+            "lane": "function",
+            "queue": "",
+            "definition": "",
+        }
+    ),
     "run/execute": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(4)},
     "run/fetch": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(8)},
     "run/submit": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(7)},
