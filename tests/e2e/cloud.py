@@ -19,14 +19,16 @@ from tests.e2e.permissions import Place
 from tests.e2e.stack import User
 from tests.peers.pinecone_server import API_KEY
 from tests.servers import REGION, free_port, pinecone
+from tests.standins.ionq import process as ionq
 
 PLACE = Place(REGION, account="000000000000")
 _STACK = "ketbase-dev"
-_PINECONE_KEY = "ketbase-dev-pinecone-key"
+_PINECONE_KEY, _IONQ_KEY = "ketbase-dev-pinecone-key", "ketbase-dev-ionq-key"
 _PARAMETERS = {
     "SignUp": "open",
     "MailFrom": "ketbase@example.com",
     "PineconeApiKey": f"secretsmanager:{_PINECONE_KEY}",
+    "IonqApiKey": f"secretsmanager:{_IONQ_KEY}",
 }
 _ADMINISTRATOR = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 _STARTS_WITHIN_S = _DEPLOYS_WITHIN_S = 60
@@ -56,7 +58,8 @@ class Cloud(User):
         api = f"{url}/_aws/execute-api/{self.names['Api']}/$default"
         self._api = api
         self.client = self.as_(**{"X-API-Key": self._found()})
-        self.aws("secretsmanager").create_secret(Name=_PINECONE_KEY, SecretString=API_KEY)
+        for name, value in ((_PINECONE_KEY, API_KEY), (_IONQ_KEY, ionq.KEY)):
+            self.aws("secretsmanager").create_secret(Name=name, SecretString=value)
         self.aws("sesv2").create_email_identity(EmailIdentity=_PARAMETERS["MailFrom"])
 
     def as_(self, **headers: str) -> httpx.Client:
@@ -67,9 +70,10 @@ class Cloud(User):
         """A client of a service that may do anything."""
         return boto3.client(service, endpoint_url=self._url, region_name=REGION, **_ADMINISTRATOR)
 
-    def invoke(self, function: str) -> Any:
-        """Call a function, given by its logical id, as a schedule does."""
-        answer = self.aws("lambda").invoke(FunctionName=self.names[function], Payload=b"{}")
+    def invoke(self, function: str, **event: Any) -> Any:
+        """Call a function, given by its logical id, as a schedule or a workflow does."""
+        payload = json.dumps(event).encode()
+        answer = self.aws("lambda").invoke(FunctionName=self.names[function], Payload=payload)
         return json.loads(answer["Payload"].read())
 
     def execution(self, job: Mapping[str, Any]) -> str:
@@ -152,7 +156,11 @@ def ok(answer: Any, status: int = 200) -> Any:
 @contextlib.contextmanager
 def running_cloud(folder: Path) -> Iterator[Cloud]:
     """The stack, deployed; it is gone at the end, with all of its processes."""
-    with pinecone() as vectors, _emulator(folder, vectors) as url:
+    with (
+        pinecone() as vectors,
+        ionq.running(folder / "ionq.db") as provider,
+        _emulator(folder, vectors, provider.url) as url,
+    ):
         cloud = Cloud(url, folder)
         with contextlib.closing(cloud.client):
             yield cloud
@@ -160,7 +168,7 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
 
 
 @contextlib.contextmanager
-def _emulator(folder: Path, vectors: str) -> Iterator[str]:
+def _emulator(folder: Path, vectors: str, provider: str) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     scratch = folder / "scratch"
@@ -178,6 +186,7 @@ def _emulator(folder: Path, vectors: str) -> Iterator[str]:
         "AWS_ENDPOINT_URL": url,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PINECONE_CONTROLLER_HOST": vectors,
+        "KETBASE_IONQ_URL": provider,
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
     }

@@ -43,7 +43,7 @@ class User:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             job = self.client.get(f"/v1/jobs/{job_id}").json()["data"]
-            if job["status"] not in ("queued", "running"):
+            if job["status"] not in ("queued", "running", "unknown"):
                 return job
             time.sleep(self.pause_s)
         raise AssertionError(f"{job_id} is still {job['status']} after {seconds} s: {job}")
