@@ -34,6 +34,7 @@ from ketbase.money import Money
 from ketbase.paging import PageRequest
 from ketbase.run.compute import ComputeSteps
 from ketbase.run.ending import FinalSteps
+from ketbase.run.lanes import Lane, Lanes, Limits
 from ketbase.run.service import Runs, check_allowed, check_fits
 from ketbase.run.types import RunCircuit
 from ketbase.steps.ceiling import ENDED_BY_ALARM, Ceiling, JobOverError
@@ -550,3 +551,60 @@ def test_the_list_of_backends_says_what_a_small_circuit_costs(scene):
     costs = {backend.id: backend.cost_per_circuit for backend in scene.backends.list()}
     assert Money() < costs["aer"] < Money.of("0.001")
     assert costs["aer"] < costs["fake_fez"]
+
+
+# --- Lanes ---
+
+
+def two_lanes(scene, lane=Lane.FUNCTION):
+    lanes = Lanes(
+        {Lane.FUNCTION: Limits(memory_mb=0.0001, seconds=890), Lane.BATCH: Limits(memory_mb=0.0002, seconds=14_340)}
+    )
+    files, ceiling = (
+        JobFiles(scene.blobs),
+        Ceiling(scene.store, scene.meter, scene.clock, scene.alarm, stoppable=True),
+    )
+    return ComputeSteps(
+        scene.store, files, scene.provider, scene.backends, scene.prices, scene.meter, ceiling, lanes, lane
+    )
+
+
+def test_compiling_decides_the_lane_by_the_memory_that_the_compiled_circuit_needs(scene):
+    scene.provider.megabytes = 0.00015
+    assert two_lanes(scene).compile(scene.started(backend="fake_fez").reference) is Lane.BATCH
+
+
+def test_a_compiled_circuit_that_fits_no_lane_fails_with_the_numbers(scene):
+    scene.provider.megabytes = 200.0
+    with pytest.raises(StepFailedError) as caught:
+        two_lanes(scene).compile(scene.started(backend="fake_fez").reference)
+    error = json.loads(str(caught.value))
+    assert error["code"] == "TOO_LARGE_TO_SIMULATE"
+    assert error["details"]["needed_mb"] == 200.0
+
+
+def test_an_execution_that_reported_is_not_done_or_charged_again(scene):
+    job = scene.started()
+    scene.compute.compile(job.reference)
+    scene.compute.execute(job.reference)
+    cost, alarms = scene.store.get(job.organization_id, job.id).cost_so_far, len(scene.alarms)
+    scene.compute.execute(job.reference)
+    assert scene.store.get(job.organization_id, job.id).cost_so_far == cost
+    assert len(scene.alarms) == alarms
+
+
+def test_a_step_that_ends_with_its_workflow_is_charged_only_until_it_was_cancelled(scene):
+    def cancels(*_, **__):
+        scene.workflows.stops_steps = False  # as Step Functions, for functions
+        scene.jobs.cancel(ALICE, job.id)
+        raise JobOverError(job.id)
+
+    job = scene.started()
+    steps = two_lanes(scene, Lane.BATCH)
+    scene.compute.compile(job.reference)
+    scene.provider.execute = cancels
+    with pytest.raises(JobOverError):
+        steps.execute(job.reference)
+    ended = scene.store.get(job.organization_id, job.id)
+    assert ended.status is JobStatus.CANCELLED
+    assert ended.actual_cost.nano < ended.reserved_cost.nano / 10
