@@ -1,5 +1,6 @@
 """Chooses where a run goes: compiles it for each candidate, and compares what the calibrations promise."""
 
+from ketbase.backends.experiments import Experiment
 from ketbase.backends.service import Backends
 from ketbase.backends.types import CompiledCircuit
 from ketbase.errors import ExecutionError, KetbaseError, UnavailableError
@@ -22,19 +23,26 @@ class Chooser:
     def choose(self, circuit: JobCircuit, config: RunConfig) -> tuple[Choice, CompiledCircuit]:
         """Choose among the job's candidates by its objective, with each candidate's best layout.
 
+        Candidates are compared by the circuit alone, with its first parameter set; all that is to be executed is
+        compiled for the chosen one.
+
         Raises:
             ExecutionError: `NO_BACKEND`, none of them can run the circuit well enough.
             UnavailableError: none can run it now, and one of them may later.
         """
         assert config.choosing is not None  # noqa: S101 (the job is one that asks for a choice)
-        compiled: dict[str, CompiledCircuit] = {}
+        probe = Experiment(parameters=config.experiment.parameters[:1])
+        compiled: dict[str, tuple[int, CompiledCircuit]] = {}
         candidates: list[Candidate] = []
         away: UnavailableError | None = None
         for candidate in config.candidates:
             try:
-                best = max(
-                    (self._compiled(circuit, config, candidate.backend, config.seed + n) for n in range(LAYOUTS)),
-                    key=lambda each: (_success(each), -each.depth),
+                seed, best = max(
+                    (
+                        (seed, self._compiled(circuit, config, candidate.backend, probe, seed))
+                        for seed in range(config.seed, config.seed + LAYOUTS)
+                    ),
+                    key=lambda each: (_success(each[1]), -each[1].depth),
                 )
             except UnavailableError as problem:
                 away = problem
@@ -43,7 +51,7 @@ class Chooser:
             except KetbaseError as problem:
                 candidates.append(candidate.model_copy(update={"excluded": problem.message}))
                 continue
-            compiled[candidate.backend] = best
+            compiled[candidate.backend] = seed, best
             candidates.append(config.choosing.judged(candidate, best))
         able = [candidate for candidate in candidates if candidate.excluded is None]
         if not able:
@@ -61,13 +69,18 @@ class Chooser:
             reason=config.choosing.reason(chosen, len(candidates)),
             candidates=tuple(candidates),
         )
-        return choice, compiled[chosen.backend]
+        seed, best = compiled[chosen.backend]
+        if config.experiment != probe:
+            best = self._compiled(circuit, config, chosen.backend, config.experiment, seed)
+        return choice, best
 
-    def _compiled(self, circuit: JobCircuit, config: RunConfig, backend: str, seed: int) -> CompiledCircuit:
+    def _compiled(
+        self, circuit: JobCircuit, config: RunConfig, backend: str, experiment: Experiment, seed: int
+    ) -> CompiledCircuit:
         return self._provider.compile(
             circuit.definition,
             backend=self._backends.info(backend),
-            experiment=config.experiment,
+            experiment=experiment,
             placement=None,
             seed=seed,
             optimization_level=config.optimization_level,

@@ -150,3 +150,11 @@ def test_the_first_look_prefers_fewer_errors_and_takes_simulators_for_perfect():
     by_error = sorted(devices, key=lambda each: each.calibration.median_two_qubit_error)
     assert predicted_success(shape, by_error[0]) > predicted_success(shape, by_error[-1])
     assert predicted_success(shape, catalogue()["aer"]) == 1.0
+
+
+def test_a_sweep_is_compiled_whole_for_the_chosen_backend_only(scene):
+    job = chosen(scene, constraints=ASKED, sweep=[{}, {}, {}])
+    asked = [(each["backend"].id, len(each["experiment"].parameters)) for each in scene.compute._provider.compiled]
+    assert asked.count(("fake_kyiv", 3)) == 1
+    assert [backend for backend, sets in asked if sets > 1] == ["fake_kyiv"]
+    assert job.backend == "fake_kyiv"
