@@ -8,6 +8,7 @@ All resources are those of template.yaml, with its roles, settings, routes and w
 - The HTTP API's OpenAPI body, which the emulator does not read, becomes a resource for each route and integration.
 - Alarms over metric math are left out: the emulator knows none.
 - Nothing is encrypted on its way; `witness.py` says that it is, for the buckets' policies refuse what is not.
+- What a role may do under a condition, which is Braket's, is left out: the emulator has no Braket.
 - Mail may be sent from any identity: the emulator holds `ses:SendEmail` against `*`.
 - Numbers in mappings are text, which CloudFormation makes of them wherever they become a setting.
 """
@@ -50,7 +51,7 @@ def upload(s3: Any, scratch: Path, calls: Path) -> str:
         properties = resource.get("Properties", {})
         match resource["Type"]:
             case "AWS::IAM::Role":
-                _let_send_mail(properties)
+                _simplify(properties)
             case "AWS::Serverless::Function":
                 _make_provided(resource, functions()[name].handler)
                 files = {"bootstrap": _start_command(name, scratch, calls)}
@@ -71,9 +72,11 @@ def _is_metric_math(resource: Mapping[str, Any]) -> bool:
     return resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
 
 
-def _let_send_mail(role: dict[str, Any]) -> None:
+def _simplify(role: dict[str, Any]) -> None:
     for policy in role["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
+        statements = policy["PolicyDocument"]["Statement"]
+        statements[:] = [statement for statement in statements if "Fn::If" not in statement]
+        for statement in statements:
             if statement["Action"] == "ses:SendEmail":
                 statement["Resource"] = "*"
 
