@@ -111,6 +111,14 @@ bench-simulators: .venv/.synced ## Measure the ideal simulators beside each othe
 bench-mitigation: .venv/.synced ## Measure how much nearer to the exact values mitigation comes
 	@PYTHONPATH=. .venv/bin/python benchmarks/mitigation.py
 
+.PHONY: bench-optimize
+bench-optimize: .venv/.synced ## Measure optimised circuits beside Qiskit's and pytket's
+	@PYTHONPATH=. .venv/bin/python benchmarks/optimize.py
+
+.PHONY: bench-success
+bench-success: .venv/.synced ## Measure how good the estimated success of a circuit is
+	@PYTHONPATH=. .venv/bin/python benchmarks/success.py
+
 .PHONY: openapi
 openapi: .venv/.synced ## Write the OpenAPI document from the routes
 	@.venv/bin/python -m ketbase.local.openapi

@@ -45,17 +45,21 @@ class Pair(NamedTuple):
 
 
 def main() -> None:
-    """Answer the request."""
+    """Answer the request, within its memory."""
     request = json.load(sys.stdin)
-    limit = int(request["max_memory_mb"]) * 1_000_000
-    mapped = _mapped_bytes()
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + limit, mapped + limit))
+    limit = _mapped_bytes() + int(request["max_memory_mb"] * 1_000_000)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    json.dump(answered(request), sys.stdout)
+
+
+def answered(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer a request: `equivalent`, or `None` and what was `said` instead; `same`; `deviation`."""
     circuits = from_bytes(base64.b64decode(request["circuits"]))
     ends = {int(qubit): end for qubit, end in request["ends"].items()}
     check = {"stabilizer": by_stabilizers, "statevector": by_statevectors, "qcec": by_qcec}[request["method"]]
     answers = [check(Pair(*both, request["begins"], ends)) for both in batched(circuits, 2, strict=True)]
-    json.dump(_together(answers), sys.stdout)
+    return _together(answers)
 
 
 def _together(answers: list[dict[str, Any]]) -> dict[str, Any]:

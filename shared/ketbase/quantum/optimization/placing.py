@@ -103,7 +103,7 @@ def _is_supported(operation: Any, qubits: tuple[int, ...], target: Target) -> bo
     return bool(target.instruction_supported(operation.name, qubits))
 
 
-def figures_of(circuit: QuantumCircuit, target: Target | None = None) -> Figures:
+def figures_of(circuit: QuantumCircuit, target: Target | None = None, *, idle: bool = True) -> Figures:
     """Measure a circuit; with a calibrated target that it is compiled for, also its estimated success."""
     counts: dict[str, int] = {}
     interactions = 0
@@ -116,5 +116,5 @@ def figures_of(circuit: QuantumCircuit, target: Target | None = None) -> Figures
         gate_counts=dict(sorted(counts.items(), key=lambda entry: -entry[1])),
         two_qubit_gates=interactions,
         two_qubit_depth=circuit.depth(lambda instruction: is_interaction(instruction.operation)),
-        estimated_success=None if target is None else estimated_success(circuit, target),
+        estimated_success=None if target is None else estimated_success(circuit, target, idle=idle),
     )

@@ -27,7 +27,7 @@ from ketbase.quantum.optimization.placing import (
     compiled_by_qiskit,
     respects,
 )
-from ketbase.quantum.optimization.routing import Couplings, Route, Router
+from ketbase.quantum.optimization.routing import Couplings, Route, Router, prices_of
 from ketbase.quantum.optimization.score import estimated_success
 from ketbase.quantum.optimization.subject import Subject
 
@@ -50,7 +50,7 @@ _DARING = 0.4
 """How likely the next best router is preferred to a better one."""
 # Seconds for each gate on two qubits, measured on one core of a current server.
 _PEEPHOLE_S = 0.008
-_GADGETS_S = 0.001
+_GADGETS_S = 0.003
 _TREE_S = 0.001
 
 _LOG = logging.getLogger(__name__)
@@ -63,7 +63,9 @@ class Found(NamedTuple):
     compared: int
 
 
-def search(subject: Subject, target: Target, *, effort_s: float, seed: int, calibrated: bool) -> Found:
+def search(
+    subject: Subject, target: Target, *, effort_s: float, seed: int, calibrated: bool, idle: bool = True
+) -> Found:
     """Look for the best circuit for as long as may be.
 
     With the same seed the same candidates come up in the same order; how many come up depends on the clock. One
@@ -75,12 +77,13 @@ def search(subject: Subject, target: Target, *, effort_s: float, seed: int, cali
         effort_s: wall seconds. Qiskit's five seeds are run even if they take longer.
         seed: of all that is random.
         calibrated: whether the estimated success decides; else the gates on two qubits and then the depth.
+        idle: whether waiting counts in the estimate.
 
     Raises:
         QiskitError: Qiskit itself cannot compile the circuit.
     """
     clock = _Clock(effort_s)
-    board = _Board(target, calibrated=calibrated)
+    board = _Board(target, calibrated=calibrated, idle=idle)
     n_qubits = subject.circuit.num_qubits
     for step in range(QISKIT_SEEDS):
         board.offer(_by_qiskit(f"qiskit {step + 1}", subject.circuit, target, seed + step, n_qubits))
@@ -114,9 +117,10 @@ class _Clock:
 class _Board:
     """The candidates so far."""
 
-    def __init__(self, target: Target, *, calibrated: bool):
+    def __init__(self, target: Target, *, calibrated: bool, idle: bool):
         self._target = target
         self.calibrated = calibrated
+        self.idle = idle
         self._entries: list[tuple[Rank, int, Candidate]] = []
         self._most = math.inf
         self.compared = 0
@@ -127,7 +131,9 @@ class _Board:
         if not respects(candidate.circuit, self._target):
             _LOG.debug("candidate %s uses what the target lacks", candidate.name)
             return _WORST
-        success = estimated_success(candidate.circuit, self._target) if self.calibrated else 0.0
+        success = 0.0
+        if self.calibrated:
+            success = estimated_success(candidate.circuit, self._target, idle=self.idle)
         rank = (-success, two_qubit_gates(candidate.circuit), candidate.circuit.depth())
         if rank[1] <= self._most:
             entries = [*self._entries, (rank, self.compared, candidate)]
@@ -165,7 +171,9 @@ class _Explorer:
         self._seed = seed
         self._dice = random.Random(seed)
         self._n_qubits = subject.circuit.num_qubits
-        self._maps = [Couplings(target, calibrated=calibrated) for calibrated in {False, board.calibrated}]
+        self._maps = [Couplings(target)]
+        if board.calibrated and not self._maps[0].complete:
+            self._maps.append(Couplings(target, prices=prices_of(target, idle=board.idle)))
         self._finisher = Finisher(target, seed=seed)
         self._forms: list[Form] = []
         self._lanes: list[_Lane] = []

@@ -4,6 +4,7 @@ import math
 import random
 import time
 from collections.abc import Iterable, Iterator
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -39,28 +40,33 @@ _HOPELESS = 1.1
 """A route that costs this times the worst parent is given up."""
 
 
+class Prices(NamedTuple):
+    """What a machine's calibration makes the router pay: `toll`, `fee` and `rent` of a `Map`."""
+
+    toll: Reals
+    fee: Reals
+    rent: Reals
+
+
 class Couplings:
     """What a target's couplings are to the search: a map, and the largest part that hangs together.
 
     Args:
         target: the machine.
-        calibrated: whether a gate costs what its calibrated errors make of it; else every gate costs the same.
+        prices: what gates, ends and waiting cost; `None` where every gate costs the same, and nothing else does.
     """
 
-    def __init__(self, target: Target, *, calibrated: bool):
-        coupling = target.build_coupling_map()
+    def __init__(self, target: Target, *, prices: Prices | None = None):
         n_qubits = target.num_qubits
-        pairs = coupling.get_edges() if coupling is not None else _every_pair(n_qubits)
-        neighbours: list[list[int]] = [[] for _ in range(n_qubits)]
-        for first, second in sorted({(min(pair), max(pair)) for pair in pairs}):
-            neighbours[first].append(second)
-            neighbours[second].append(first)
+        neighbours = _neighbours(target)
+        widest = max((len(each) for each in neighbours), default=0)
+        prices = prices or Prices(np.ones((n_qubits, n_qubits)), np.zeros(n_qubits), np.zeros(n_qubits))
         self.neighbours = neighbours
         self.map = Map(
             distance=np.array([_distances(start, neighbours) for start in range(n_qubits)], dtype=np.int64),
-            neighbours=np.array([each + [-1] * (_widest(neighbours) - len(each)) for each in neighbours]),
+            neighbours=np.array([each + [-1] * (max(widest, 1) - len(each)) for each in neighbours]),
             degree=np.array([len(each) for each in neighbours], dtype=np.int64),
-            **_prices(target, neighbours, calibrated=calibrated),
+            **prices._asdict(),
         )
         reach = self.map.distance < n_qubits
         self.connected = [int(qubit) for qubit in np.flatnonzero(reach[np.argmax(reach.sum(axis=1))])]
@@ -256,32 +262,31 @@ def rehearse() -> None:
     circuit.cx(0, 1)
     circuit.cx(0, 2)
     target = Target.from_configuration(["cx"], num_qubits=3, coupling_map=CouplingMap.from_line(3))
-    Router(Form("rehearsal", circuit, (0, 1, 2)), Couplings(target, calibrated=False), seed=0).search(0.0)
+    Router(Form("rehearsal", circuit, (0, 1, 2)), Couplings(target), seed=0).search(0.0)
 
 
 def _work(interactions: Interactions) -> Work:
     return Work(interactions.pairs, interactions.matrices, interactions.axes, *interactions.order())
 
 
-def _prices(target: Target, neighbours: list[list[int]], *, calibrated: bool) -> dict[str, Reals]:
-    r"""Return `toll`, `fee` and `rent` of a map.
+def prices_of(target: Target, *, idle: bool) -> Prices:
+    r"""Return what a calibrated machine makes the router pay.
 
-    Each is :math:`-\log` of what a gate with the turns beside it, a readout, or waiting leaves of the success, as
-    in `score`, in units of the mean toll.
+    Each price is :math:`-\log` of what a gate with the turns beside it, a readout, or waiting leaves of the
+    success, as in `score`, in units of the mean toll.
     """
+    neighbours = _neighbours(target)
     n_qubits = len(neighbours)
-    if not calibrated:
-        return {"toll": np.ones((n_qubits, n_qubits)), "fee": np.zeros(n_qubits), "rent": np.zeros(n_qubits)}
     losses: dict[tuple[int, ...], float] = {}
     lengths: list[float] = []
-    readout = np.zeros(n_qubits)
+    fee = np.zeros(n_qubits)
     for name, where in target.items():
         for qubits, properties in where.items():
             if qubits is None or properties is None or properties.error is None:
                 continue
             loss = -math.log1p(-min(properties.error, _MAX_ERROR))
             if name == "measure":
-                readout[qubits[0]] = loss
+                fee[qubits[0]] = loss
             elif name != "reset" and loss > 0:
                 key = tuple(sorted(qubits))
                 losses[key] = min(loss, losses.get(key, loss))
@@ -293,18 +298,21 @@ def _prices(target: Target, neighbours: list[list[int]], *, calibrated: bool) ->
             toll[first, second] = (
                 losses.get((min(first, second), max(first, second)), 0.0) + _TURNS_PER_GATE * turns
             )
-    length = sum(lengths) / len(lengths) if lengths else 0.0
-    rent = np.array([-math.log(kept(_STRETCH * length, qubit, target)) for qubit in range(n_qubits)])
+    wait = _STRETCH * sum(lengths) / len(lengths) if lengths and idle else 0.0
+    rent = np.array([-math.log(kept(wait, qubit, target)) for qubit in range(n_qubits)])
     unit = float(toll[toll > 0].mean()) if (toll > 0).any() else 1.0
-    return {"toll": toll / unit, "fee": readout / unit, "rent": rent / unit}
+    return Prices(toll / unit, fee / unit, rent / unit)
 
 
-def _every_pair(n_qubits: int) -> list[tuple[int, int]]:
-    return [(first, second) for second in range(n_qubits) for first in range(second)]
-
-
-def _widest(neighbours: list[list[int]]) -> int:
-    return max(1, *(len(each) for each in neighbours)) if neighbours else 1
+def _neighbours(target: Target) -> list[list[int]]:
+    n_qubits = target.num_qubits
+    coupling = target.build_coupling_map()
+    pairs = combinations(range(n_qubits), 2) if coupling is None else coupling.get_edges()
+    neighbours: list[list[int]] = [[] for _ in range(n_qubits)]
+    for first, second in sorted({(min(pair), max(pair)) for pair in pairs}):
+        neighbours[first].append(second)
+        neighbours[second].append(first)
+    return neighbours
 
 
 def _distances(start: int, neighbours: list[list[int]]) -> list[int]:

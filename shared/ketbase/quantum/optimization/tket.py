@@ -64,7 +64,9 @@ def _rewritten(form: Form, name: str, apply: Callable[[Any], Any]) -> Form:
     ends = [0] * short.num_qubits
     for wire, qubit in wires.items():  # the wire that begins as one qubit ends as another
         ends[qubit.index[0]] = wire.index[0]
-    return form.then(name, from_tket(carried, {each.name: each for each in short.parameters}), ends)
+    return form.then(
+        name, from_tket(carried, {each.name: each for each in short.parameters}, short.num_qubits), ends
+    )
 
 
 def to_tket(circuit: QuantumCircuit) -> Any:
@@ -81,11 +83,11 @@ def to_tket(circuit: QuantumCircuit) -> Any:
     return carried
 
 
-def from_tket(carried: Any, parameters: Mapping[str, Parameter]) -> QuantumCircuit:
-    """Carry a circuit of `CX`, `Rz` and `Rx` back; where its qubits end is not in it."""
+def from_tket(carried: Any, parameters: Mapping[str, Parameter], n_qubits: int) -> QuantumCircuit:
+    """Carry a circuit of `CX`, `Rz` and `Rx` back onto so many qubits; where they end is not in it."""
     from pytket.circuit import OpType
 
-    circuit = QuantumCircuit(carried.n_qubits)
+    circuit = QuantumCircuit(n_qubits)
     for command in carried:
         where = [qubit.index[0] for qubit in command.qubits]
         if command.op.type == OpType.CX:

@@ -52,7 +52,7 @@ def verified(
     layout: tuple[int, ...],
     *,
     limit_s: float = DEFAULT_LIMIT_S,
-    max_memory_mb: int = DEFAULT_MEMORY_MB,
+    max_memory_mb: float = DEFAULT_MEMORY_MB,
 ) -> Verification:
     """Compare a circuit on physical qubits with the one that it was made of.
 
@@ -76,7 +76,7 @@ def verified(
     def answer(**fields: Any) -> Verification:
         return Verification(**fields, seconds=time.perf_counter() - began)
 
-    question = _question(submitted, optimized, layout)
+    question = question_of(submitted, optimized, layout)
     if isinstance(question, str):
         return answer(status="not_checked", reason=question)
     if isinstance(question, Verification):
@@ -94,15 +94,9 @@ def verified(
     return answer(status="not_checked", reason="; ".join(reasons))
 
 
-def ask(question: Question, method: Method, *, limit_s: float, max_memory_mb: int) -> dict[str, Any] | str:
+def ask(question: Question, method: Method, *, limit_s: float, max_memory_mb: float) -> dict[str, Any] | str:
     """Have one method decide in a child process; return its answer, or why there is none."""
-    request = {
-        "method": method,
-        "circuits": base64.b64encode(to_bytes([circuit for pair in question.pairs for circuit in pair])).decode(),
-        "begins": question.begins,
-        "ends": question.ends,
-        "max_memory_mb": max_memory_mb,
-    }
+    request = request_for(question, method, max_memory_mb)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "ketbase.quantum.optimization.checker"],
@@ -121,7 +115,19 @@ def ask(question: Question, method: Method, *, limit_s: float, max_memory_mb: in
     return said if said["equivalent"] is not None else f"it could not decide ({said['said']})"
 
 
-def _question(
+def request_for(question: Question, method: Method, max_memory_mb: float) -> dict[str, Any]:
+    """Return what the checker reads."""
+    circuits = [circuit for pair in question.pairs for circuit in pair]
+    return {
+        "method": method,
+        "circuits": base64.b64encode(to_bytes(circuits)).decode(),
+        "begins": question.begins,
+        "ends": question.ends,
+        "max_memory_mb": max_memory_mb,
+    }
+
+
+def question_of(
     submitted: QuantumCircuit, optimized: QuantumCircuit, layout: tuple[int, ...]
 ) -> Question | Verification | str:
     """Return what is to be compared, or why nothing can be, or that there is nothing left to compare."""
@@ -152,7 +158,7 @@ def _bound(circuit: QuantumCircuit, values: dict[str, float]) -> QuantumCircuit:
     return circuit.assign_parameters({each: values[each.name] for each in circuit.parameters})
 
 
-def _methods(question: Question, limit_s: float, max_memory_mb: int) -> Iterator[Method]:
+def _methods(question: Question, limit_s: float, max_memory_mb: float) -> Iterator[Method]:
     """Name the methods that may decide, the surest first."""
     first, second = question.pairs[0]
     if len(question.pairs) == 1 and _is_clifford(first) and _is_clifford(second):
