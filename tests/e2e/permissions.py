@@ -63,6 +63,8 @@ def needs(call: Mapping[str, Any], place: Place) -> Iterator[Need]:
             yield Need(f"s3:{_ON_BUCKETS[operation]}", f"arn:aws:s3:::{parameters['Bucket']}")
         case "sqs":
             yield Need(f"sqs:{operation}", place.arn("sqs", parameters["QueueUrl"].rsplit("/", 1)[-1]))
+        case "stepfunctions" if operation == "SendTaskSuccess":  # the token does not say whose it is
+            yield Need("states:SendTaskSuccess", place.arn("states", "stateMachine:ketbase-dev-run"))
         case "stepfunctions":
             arn = parameters.get("executionArn") or parameters["stateMachineArn"]
             yield Need(f"states:{operation}", arn)

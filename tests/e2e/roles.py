@@ -117,8 +117,9 @@ class Roles:
             machine = states.describe_state_machine(stateMachineArn=listed["stateMachineArn"])
             role = self._role(machine["roleArn"])
             for state in json.loads(machine["definition"])["States"].values():
-                need = Need("lambda:InvokeFunction", state["Parameters"]["FunctionName"])
-                yield Use(listed["name"], role, need)
+                if "lambda:invoke" in state.get("Resource", ""):
+                    need = Need("lambda:InvokeFunction", state["Parameters"]["FunctionName"])
+                    yield Use(listed["name"], role, need)
             for action in (*_WORKFLOW_TRACES, *_DELIVERS_LOG):
                 yield Use(f"{listed['name']}, tracing and logging", role, Need(action, "*"))
 

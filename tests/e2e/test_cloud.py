@@ -84,7 +84,7 @@ def test_a_noisy_device_gives_the_ideal_outcomes_first_and_others_too(cloud, qas
 
 def started(cloud):
     """Submit something slow, and give the job as soon as it runs."""
-    job_id = cloud.run(cloud.create(qasm=entangled(20, 8)), shots=100)
+    job_id = cloud.run(cloud.create(qasm=entangled(22, 10)), shots=100)
     deadline = time.monotonic() + 30
     while (job := ok(cloud.client.get(f"/v1/jobs/{job_id}")))["status"] != "running":
         assert time.monotonic() < deadline, job

@@ -3,13 +3,18 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import TypeAdapter
 
 from ketbase.jobs.types import ResultLink
+from ketbase.optimize.types import OptimizeResult
 from ketbase.run.types import RunResult
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import jobs
 
 router = APIRouter(tags=["jobs"])
+
+type Result = RunResult | OptimizeResult
+_RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 
 
 @router.get("/v1/jobs/{job_id}/result")
@@ -17,10 +22,10 @@ def get_result(
     job_id: str,
     wait: Annotated[int, Query(ge=0, le=20, description="Wait up to so many seconds for the job's end")] = 0,
     caller: Caller = requires("jobs:read"),
-) -> Envelope[RunResult | ResultLink]:
-    """Read a completed job's counts, with all that is needed to repeat the run."""
+) -> Envelope[Result | ResultLink]:
+    """Read what a completed job found: counts or expectation values with their provenance, or a better circuit."""
     result = jobs().result(caller, job_id, wait)
-    return Envelope.of(result if isinstance(result, ResultLink) else RunResult.model_validate(result))
+    return Envelope.of(result if isinstance(result, ResultLink) else _RESULT.validate_python(result))
 
 
 handler = lambda_handler(router)
