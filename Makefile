@@ -83,7 +83,7 @@ check: .venv/.synced check-infra ## Lint, types, import contracts, template, sta
 
 .PHONY: test
 test: check build ## Run everything that the continuous integration runs
-	@.venv/bin/pytest tests/unit tests/contract -n 2 --dist loadfile
+	@.venv/bin/pytest tests/unit tests/contract -n 2 --dist loadfile --durations=20
 	@.venv/bin/pytest tests/architecture tests/functions -n 2
 	@.venv/bin/pytest tests/e2e --durations=12
 
