@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from qiskit.circuit import Instruction, QuantumCircuit
 from qiskit.circuit.library import SwapGate
 
-from ketbase.quantum.optimization.kernels import gates_needed
+from ketbase.quantum.optimization.kernels import PARALLEL, gates_needed
 
 SWAP = np.asarray(SwapGate().to_matrix(), dtype=np.complex128)
 ANY_AXIS = 9.0
 """The mark of a qubit that an interaction leaves alone: it commutes with everything there."""
 
 _PAULIS = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]], dtype=np.complex128)
-_ZERO, _PARALLEL = 1e-9, 1e-7
+_ZERO = 1e-9
 
 type Matrices = NDArray[np.complex128]
 type Reals = NDArray[np.float64]
@@ -153,7 +153,7 @@ def axis_of(matrix: Matrices, side: int) -> Reals:
     _, sizes, axes = np.linalg.svd(np.concatenate([vectors.real, vectors.imag]), full_matrices=False)
     if sizes[0] < _ZERO:
         return np.full(3, ANY_AXIS)
-    return np.zeros(3) if sizes[1] > _PARALLEL else np.asarray(axes[0])
+    return np.zeros(3) if sizes[1] > PARALLEL * sizes[0] else np.asarray(axes[0])
 
 
 def _matrix(operation: Instruction) -> Matrices:
@@ -165,4 +165,4 @@ def _is_axis(axis: Reals) -> bool:
 
 
 def _parallel(one: Reals, other: Reals) -> bool:
-    return bool(abs(abs(one @ other) - 1) < _PARALLEL)
+    return bool(np.linalg.norm(np.cross(one, other)) < PARALLEL)

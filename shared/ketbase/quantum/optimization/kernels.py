@@ -19,6 +19,9 @@ NO_ROUTE = float("inf")
 SWAP_ITEM = -1
 """Marks a swap among the items of a tape."""
 
+PARALLEL = 1e-7
+"""Axes that are no further apart, in radians, are one."""
+
 _SWAP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]], dtype=np.complex128) * np.exp(
     0.25j * np.pi
 )
@@ -168,8 +171,11 @@ def _same_axis(one: Reals, other: Reals) -> bool:
     """Whether two interactions commute on a qubit: about the same axis, or one does nothing to it."""
     if one[0] > 2 or other[0] > 2:
         return True
-    cosine = one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
-    return bool(abs(abs(cosine) - 1) < 1e-7)
+    x = one[1] * other[2] - one[2] * other[1]
+    y = one[2] * other[0] - one[0] * other[2]
+    z = one[0] * other[1] - one[1] * other[0]
+    along = one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
+    return bool(x * x + y * y + z * z < PARALLEL * PARALLEL and abs(along) > 0.5)
 
 
 @_compiled

@@ -57,9 +57,8 @@ def rotations_of(circuit: QuantumCircuit) -> tuple[Network, QuantumCircuit]:
     for instruction in moved.data:
         where = [moved.find_bit(qubit).index for qubit in instruction.qubits]
         if instruction.operation.name == "pauli_product_rotation":
-            pauli = instruction.operation.pauli()
-            sign = -1 if pauli.phase == 2 else 1
-            network.append((pauli.to_label().lstrip("-")[::-1], where, sign * instruction.operation.params[-1]))
+            label = instruction.operation.pauli().to_label()  # the transformation puts signs into the angles
+            network.append((label[::-1], where, instruction.operation.params[-1]))
         else:
             rest.append(instruction.operation, where)
     return network, rest

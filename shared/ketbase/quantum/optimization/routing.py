@@ -2,6 +2,7 @@
 
 import math
 import random
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from itertools import combinations
@@ -14,7 +15,16 @@ from qiskit.transpiler import CouplingMap, Target
 
 from ketbase.quantum.optimization.forms import Form
 from ketbase.quantum.optimization.interactions import Integers, Interactions, Reals, interactions_of
-from ketbase.quantum.optimization.kernels import NO_ROUTE, SWAP_ITEM, Map, Rule, Work, route, tape_for
+from ketbase.quantum.optimization.kernels import (
+    NO_ROUTE,
+    SWAP_ITEM,
+    Map,
+    Rule,
+    Tape,
+    Work,
+    route,
+    tape_for,
+)
 from ketbase.quantum.optimization.score import kept
 
 PRICES = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
@@ -29,6 +39,8 @@ _PARENTS = 6
 """From how many of these new layouts are made."""
 _FRESH = 0.15
 """How often a layout is drawn afresh."""
+_PROVEN = 0.5
+"""How often the rule of one of the best routes is taken, and not one drawn afresh."""
 _TURNS = 4
 """How often a fresh layout is carried to the circuit's end and back."""
 _TURNS_PER_GATE = 1.5
@@ -38,6 +50,8 @@ _STRETCH = 1.5
 _MAX_ERROR = 0.999
 _HOPELESS = 1.1
 """A route that costs this times the worst parent is given up."""
+
+_LOCAL = threading.local()
 
 
 class Prices(NamedTuple):
@@ -109,7 +123,6 @@ class Router:
         self._interactions = interactions_of(circuit.assign_parameters(numbers), merge=not numbers)
         self._forwards = _work(self._interactions)
         self._backwards = _work(self._interactions.backwards())
-        self._tape = tape_for(len(self._interactions.pairs))
         self._starts = list(layouts)
         self._best: list[Route] = []
         self.tried = 0
@@ -139,25 +152,26 @@ class Router:
         own gates.
         """
         places = np.array(found.layout, dtype=np.int64)
-        cost = route(found.seed, self._forwards, self._couplings.map, found.rule, NO_ROUTE, places, self._tape)
+        tape = self._tape()
+        cost = route(found.seed, self._forwards, self._couplings.map, found.rule, NO_ROUTE, places, tape)
         if cost != found.cost:
             raise RuntimeError(f"a route that cost {found.cost} costs {cost} now")
         ends = tuple(int(place) for place in places)
         write = self._in_own_gates if self._circuit.parameters else self._in_blocks
-        return write(found.layout, ends), ends
+        return write(found.layout, ends, tape), ends
 
     def _settle(self, layout: tuple[int, ...]) -> None:
         for _ in range(_TURNS):
             ends = self._try(layout, bound=NO_ROUTE)
             if ends is None:
                 return
-            route(self._seed(), self._backwards, self._couplings.map, self._rule(), NO_ROUTE, ends, self._tape)
+            route(self._seed(), self._backwards, self._couplings.map, self._rule(), NO_ROUTE, ends, self._tape())
             layout = tuple(int(place) for place in ends)
 
     def _try(self, layout: tuple[int, ...], *, bound: float) -> Integers | None:
         self.tried += 1
         seed, rule, places = self._seed(), self._rule(), np.array(layout, dtype=np.int64)
-        cost = route(seed, self._forwards, self._couplings.map, rule, bound, places, self._tape)
+        cost = route(seed, self._forwards, self._couplings.map, rule, bound, places, self._tape())
         if cost >= bound:
             return None
         if all(cost < known.cost or layout != known.layout for known in self._best):
@@ -193,18 +207,28 @@ class Router:
 
     def _rule(self) -> Rule:
         choose = self._dice.choice
+        if self._best and self._dice.random() < _PROVEN:
+            return choose(self._best).rule
         return Rule(choose(PRICES), choose(FORESIGHTS), choose(HORIZONS), choose(POWERS), choose(NOISES))
 
-    def _in_blocks(self, layout: tuple[int, ...], ends: tuple[int, ...]) -> QuantumCircuit:
+    def _tape(self) -> Tape:
+        """Return the thread's tape; nothing on it outlives the next route."""
+        size = len(self._interactions.pairs)
+        if getattr(_LOCAL, "size", -1) < size:
+            _LOCAL.tape, _LOCAL.size = tape_for(size), size
+        tape: Tape = _LOCAL.tape
+        return tape
+
+    def _in_blocks(self, layout: tuple[int, ...], ends: tuple[int, ...], tape: Tape) -> QuantumCircuit:
         del layout
         placed = QuantumCircuit(len(self._couplings.neighbours), global_phase=self._circuit.global_phase)
-        for block in self._blocks():
-            placed.append(UnitaryGate(self._tape.matrices[block]), self._tape.pair[block].tolist())
+        for block in _blocks(tape):
+            placed.append(UnitaryGate(tape.matrices[block]), tape.pair[block].tolist())
         for qubit, end in enumerate(ends):
             placed.append(UnitaryGate(self._interactions.closing[qubit]), [end])
         return placed
 
-    def _in_own_gates(self, layout: tuple[int, ...], ends: tuple[int, ...]) -> QuantumCircuit:
+    def _in_own_gates(self, layout: tuple[int, ...], ends: tuple[int, ...], tape: Tape) -> QuantumCircuit:
         """Replay the circuit's gates in the new order.
 
         Where two gates that commute changed places, what stood between them on a qubit is undone and done again.
@@ -227,10 +251,10 @@ class Router:
                 placed.append(singles[qubit][index].inverse(), [place[qubit]])
             done[qubit] = goal
 
-        for block in self._blocks():
-            for item in self._items(block):
+        for block in _blocks(tape):
+            for item in _items(block, tape):
                 if item == SWAP_ITEM:
-                    ours = self._tape.pair[block].tolist()
+                    ours = tape.pair[block].tolist()
                     placed.append(SwapGate(), ours)
                     place = [ours[1 - ours.index(each)] if each in ours else each for each in place]
                     continue
@@ -244,16 +268,18 @@ class Router:
             raise RuntimeError("the swaps do not lead where the route ends")
         return placed
 
-    def _blocks(self) -> Iterator[int]:
-        return (block for block in range(self._tape.length[0]) if self._tape.alive[block])
 
-    def _items(self, block: int) -> list[int]:
-        """Return what a block was made of, the first first."""
-        items = []
-        while block >= 0:
-            block, item = self._tape.made_of[block].tolist()
-            items.append(item)
-        return items[::-1]
+def _blocks(tape: Tape) -> Iterator[int]:
+    return (block for block in range(tape.length[0]) if tape.alive[block])
+
+
+def _items(block: int, tape: Tape) -> list[int]:
+    """Return what a block was made of, the first first."""
+    items = []
+    while block >= 0:
+        block, item = tape.made_of[block].tolist()
+        items.append(item)
+    return items[::-1]
 
 
 def rehearse() -> None:

@@ -53,6 +53,28 @@ def test_the_result_is_right_runs_as_it_is_and_has_no_more_gates_than_qiskit(
     assert found.candidates > 5
 
 
+def test_more_gates_than_the_median_are_refused_however_likely_they_succeed() -> None:
+    target = calibrated_ring(6)
+    good, bad = sorted(((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 0)), key=lambda pair: target["cx"][pair].error)[
+        ::5
+    ]
+    board = portfolio._Board(target, calibrated=True, idle=True)
+
+    def candidate(pair: tuple[int, int], gates: int) -> Candidate:
+        circuit = QuantumCircuit(6)
+        for _ in range(gates):
+            circuit.cx(*pair)
+        return Candidate(f"{gates} on {pair}", circuit, (0,))
+
+    for gates in (3, 4, 5, 6, 7):
+        board.offer(candidate(bad, gates))
+    board.hold()
+    board.offer(candidate(good, 6))
+    assert [each.name for each in board.best(8)] == [f"{gates} on {bad}" for gates in (3, 4, 5)]
+    board.offer(candidate(good, 5))
+    assert board.best(1)[0].name == f"5 on {good}"
+
+
 def test_a_ring_on_a_line_needs_fewer_gates_than_qiskit_finds() -> None:
     circuit = ring_of_rotations(6)
     assert best_of(circuit, line(6)).optimized.two_qubit_gates < 0.9 * median_of_five(circuit, line(6))
@@ -125,14 +147,15 @@ def test_a_candidate_that_is_not_the_same_circuit_is_never_returned(
     assert "broken is not equivalent" in caplog.text
 
 
-def test_a_candidate_that_the_target_does_not_run_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    def foreign(self: object, name: str, placed: QuantumCircuit, layout: object) -> Candidate:
-        return Candidate("foreign", placed, tuple(layout))  # still in gates of no machine
-
-    monkeypatch.setattr(portfolio.Finisher, "finished", foreign)
-    found = best_of(fourier(4), line(4))
-    assert found.winner != "foreign"
-    assert respects(found.circuit, line(4))
+def test_what_the_target_does_not_run_is_dropped() -> None:
+    board = portfolio._Board(line(4), calibrated=False, idle=True)
+    foreign, apart, wide = QuantumCircuit(4), QuantumCircuit(4), QuantumCircuit(5)
+    foreign.cz(0, 1)
+    apart.cx(0, 2)
+    for circuit in (foreign, apart, wide):
+        board.offer(Candidate("wrong", circuit, (0,)))
+    assert board.best(8) == []
+    assert board.compared == 3
 
 
 def test_passes_that_raise_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,16 @@ def star(n_qubits: int) -> QuantumCircuit:
     return circuit
 
 
+def turned_star(n_qubits: int) -> QuantumCircuit:
+    """A Clifford circuit that makes Y of X."""
+    circuit = star(n_qubits)
+    circuit.s(range(n_qubits))
+    circuit.h(1)
+    circuit.sdg(1)
+    circuit.cx(1, 2)
+    return circuit
+
+
 def mutants(made: QuantumCircuit) -> Iterator[tuple[str, QuantumCircuit]]:
     """Change one thing about a compiled circuit."""
     pairs = [at for at, each in enumerate(made.data) if each.operation.name == "cx"]
@@ -72,7 +82,9 @@ def mutants(made: QuantumCircuit) -> Iterator[tuple[str, QuantumCircuit]]:
 
 
 @pytest.mark.usefixtures("in_process")
-@pytest.mark.parametrize(("circuit", "method"), [(fourier(4), "statevector"), (star(4), "stabilizer")])
+@pytest.mark.parametrize(
+    ("circuit", "method"), [(fourier(4), "statevector"), (star(4), "stabilizer"), (turned_star(4), "stabilizer")]
+)
 def test_a_compiled_circuit_is_the_same_and_its_mutants_are_not(circuit: QuantumCircuit, method: str) -> None:
     made, layout = compiled(circuit)
     said = check(circuit, made, layout)
