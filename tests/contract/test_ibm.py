@@ -453,7 +453,7 @@ def test_no_job_is_lost_or_taken_twice_or_failed_while_much_goes_wrong(house):
                 return ask(attempt)
         raise AssertionError("given up")
 
-    tags = [f"job_stress_{number}" for number in range(40)]
+    tags = [f"job_stress_{number}" for number in range(12)]
     ids = [persist(lambda attempt, tag=tag: house.submit(program, tag=tag, again=attempt > 0)) for tag in tags]
     assert len(set(ids)) == len(tags)
     for remote_id in ids:
