@@ -200,9 +200,8 @@ class Job(Model):
 
     @property
     def computes(self) -> bool:
-        """Whether it takes up room here: it runs, and is not at a provider, nor about to be."""
-        away = self.remote is not None and not self.remote.status.final
-        return self.status is JobStatus.RUNNING and not away
+        """Whether it takes up room here: it runs, and was not handed to a provider; fetching is no work."""
+        return self.status is JobStatus.RUNNING and self.remote is None
 
     @property
     def execution(self) -> str:

@@ -448,7 +448,7 @@ def test_jobs_at_a_provider_leave_the_room_here_to_others(scene):
     second = scene.store.start(waiting, at_most_running=9, at_most_in_all=1)
     assert second is not None
     scene.provider.become("remote-1", RemoteStatus.COMPLETED)
-    scene.poller.poll("ionq")  # what comes back finds its room taken, and goes on all the same
+    scene.poller.poll("ionq")  # what comes back needs no room
     scene.handover.fetch(first.reference)
     scene.final.collect(first.reference)
     third = scene.store.get(ALICE.organization_id, scene.submit(backend="aer").job_id)
