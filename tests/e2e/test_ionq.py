@@ -1,4 +1,4 @@
-"""Two hundred runs at IonQ, over its HTTP API, while every fourth request goes wrong: none is lost, none is there twice."""
+"""Runs at IonQ, over its HTTP API, while every fourth request goes wrong: none is lost, none is there twice."""
 
 import time
 from collections import Counter
@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.stack import Stack
 from tests.standins.ionq import process
 
-JOBS, WORKERS = 200, 2
+FEW, MANY, WORKERS = 50, 200, 2
 CANCELLED = 6
 RATES = {
     "late": 0.04,
@@ -59,7 +59,8 @@ def all_jobs(stack):
         cursor = f"&cursor={page['meta']['cursor']}"
 
 
-def test_200_jobs_through_a_provider_that_fails_often(stack, cloud):
+@pytest.mark.parametrize("number_of_jobs", [FEW, pytest.param(MANY, marks=pytest.mark.verify_04)])
+def test_jobs_through_a_provider_that_fails_often(stack, cloud, number_of_jobs):
     bell, crossed = stack.create(**BELL), stack.create(**CROSSED)
     cloud.fail_often(RATES, seed=7, late_s=2.0)
     began = time.monotonic()
@@ -67,7 +68,7 @@ def test_200_jobs_through_a_provider_that_fails_often(stack, cloud):
         stack.run(
             (bell, crossed)[number % 2], key=f"job {number}", backend="ionq_simulator", shots=100, seed=number
         )
-        for number in range(JOBS)
+        for number in range(number_of_jobs)
     ]
     for job_id in submitted[-CANCELLED:]:
         assert stack.client.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
@@ -76,8 +77,8 @@ def test_200_jobs_through_a_provider_that_fails_often(stack, cloud):
         time.sleep(1)
     jobs = {job["id"]: job for job in all_jobs(stack)}
     met = cloud.met()
-    print(f"{JOBS} jobs in {time.monotonic() - began:.0f} s; the provider's faults: {met}")
-    assert sum(met.get(fault, 0) for fault in RATES) > 50, "too few faults to show anything"
+    print(f"{number_of_jobs} jobs in {time.monotonic() - began:.0f} s; the provider's faults: {met}")
+    assert sum(met.get(fault, 0) for fault in RATES) > number_of_jobs / 4, "too few faults to show anything"
 
     assert set(jobs) == set(submitted)  # none lost
     assert {jobs[each]["status"] for each in submitted[:-CANCELLED]} == {
@@ -87,7 +88,7 @@ def test_200_jobs_through_a_provider_that_fails_often(stack, cloud):
     accepted = cloud.accepted()
     assert set(accepted.values()) == {1}  # none submitted twice
     assert set(submitted[:-CANCELLED]) <= set(accepted) <= set(submitted)
-    for number in (0, 1, JOBS - CANCELLED - 1):
+    for number in (0, 1, number_of_jobs - CANCELLED - 1):
         result = stack.result(submitted[number])
         assert result["provenance"]["remote"]["raw_status"] == "completed"
         assert set(result["counts"]) <= ({"011"} if number % 2 else {"00", "11"})
@@ -98,11 +99,11 @@ def test_200_jobs_through_a_provider_that_fails_often(stack, cloud):
     assert Decimal(budget["current_spend"]) == sum(Decimal(job["actual_cost"]) for job in jobs.values())
     assert Decimal(budget["reserved"]) == 0
     usage = stack.client.get("/v1/usage").json()["data"]
-    assert usage["total_jobs"] == JOBS
+    assert usage["total_jobs"] == number_of_jobs
 
 
 def test_a_killed_stack_goes_on_with_what_is_at_the_provider(stack, cloud):
-    cloud.behave(queued_s=6.0)
+    cloud.behave(queue_s=6.0)
     circuit = stack.create(**BELL)
     job_id = stack.run(circuit, backend="ionq_simulator", shots=50)
     deadline = time.monotonic() + 30
