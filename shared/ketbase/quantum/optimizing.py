@@ -1,6 +1,7 @@
 """Optimising a stored circuit for a machine, and storing what comes of it."""
 
 from contextlib import suppress
+from functools import partial
 
 from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import Target
@@ -55,9 +56,10 @@ def _found(
     """Search for the first of the machine's targets that has room for the circuit."""
     from ketbase.quantum.optimization.optimizer import optimize
 
+    search = partial(optimize, circuit, level=level, effort_s=effort_s, seed=seed, idle=machine.decays)
     n_qubits = circuit.num_qubits
     targets = machine.targets or (Target.from_configuration(basis_gates=_BASIS, num_qubits=n_qubits),)
     for target in targets[:-1]:
         with suppress(InvalidCircuitError):
-            return optimize(circuit, target, level=level, effort_s=effort_s, seed=seed), target
-    return optimize(circuit, targets[-1], level=level, effort_s=effort_s, seed=seed), targets[-1]
+            return search(target), target
+    return search(targets[-1]), targets[-1]

@@ -48,10 +48,15 @@ _POLISHING = 0.04
 _WORST = (1.0, math.inf, math.inf)
 _DARING = 0.4
 """How likely the next best router is preferred to a better one."""
-# Seconds for each gate on two qubits, measured on one core of a current server.
-_PEEPHOLE_S = 0.008
-_GADGETS_S = 0.003
-_TREE_S = 0.001
+# What the steps take for each gate on two qubits, in seconds; measured on a core of a busy server, to 1,200 gates.
+_CLIFFORD_S = 0.001
+_GADGETS_S = 0.002
+_PEEPHOLE_S = 0.013
+_NETWORK_CUBED_S = 1e-8
+_PEEPHOLE_SHARE = 1 / 6
+"""The slowest of the steps gets no more than that share of the time that is left."""
+_MAX_PEEPHOLE = 20
+"""Gates on two qubits in a window, at most, for that step."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -200,19 +205,23 @@ class _Explorer:
     def _first_forms(self) -> Iterator[Callable[[], Form]]:
         yield lambda: qiskit_form(self._subject)
         yield lambda: own_form(self._subject)
+        if not self._forms:
+            return
         start = self._forms[0]
         for discount in DISCOUNTS[:3]:
             if self._clock.allows(_GADGETS_S * start.cost):
                 yield partial(self._gadgets, start, discount, 0.0)
-        if self._clock.allows(_TREE_S * start.cost):
+        if self._clock.allows(2 * _NETWORK_CUBED_S * start.cost**3):
             yield lambda: tidied(paulis.tree_search_form(start, 20))
             yield lambda: tidied(paulis.rustiq_form(start))
-        yield lambda: tidied(tket.clifford_form(start))
-        best = min(self._forms, key=lambda form: form.cost)
-        if best is not start:
-            yield lambda: tidied(tket.clifford_form(best))
-        if self._clock.allows(6 * _PEEPHOLE_S * start.cost):
+        for form in (start, min(self._forms[1:], key=lambda form: form.cost, default=start)):
+            if self._clock.allows(_CLIFFORD_S * form.cost):
+                yield partial(self._simplified, form)
+        if self._clock.allows(_PEEPHOLE_S * start.cost / _PEEPHOLE_SHARE):
             yield lambda: tidied(tket.peephole_form(start))
+
+    def _simplified(self, form: Form) -> Form:
+        return tidied(tket.clifford_form(form))
 
     def _gadgets(self, form: Form, discount: float, depth_weight: float) -> Form:
         return tidied(
@@ -265,21 +274,22 @@ class _Explorer:
 
     def _with_a_window(self, form: Form) -> Form | None:
         window = windows.random_window(form.circuit, self._dice)
-        if sum(form.circuit.data[at].operation.num_qubits > 1 for at in window) < windows.MIN_GATES:
+        gates = sum(form.circuit.data[at].operation.num_qubits > 1 for at in window)
+        if gates < windows.MIN_GATES:
             return None
-        ways: tuple[Callable[[Form], Form], ...] = (
-            partial(
-                tket.gadget_form,
-                discount=self._dice.choice(DISCOUNTS),
-                depth_weight=0.0,
-                seed=self._dice.getrandbits(16),
-                limit_s=1.0,
-            ),
-            partial(paulis.tree_search_form, simulations=4),
-            tket.clifford_form,
-            tket.peephole_form,
+        gadgets = partial(
+            tket.gadget_form,
+            discount=self._dice.choice(DISCOUNTS),
+            depth_weight=0.0,
+            seed=self._dice.getrandbits(16),
+            limit_s=1.0,
         )
-        (way,) = self._dice.choices(ways, (0.6, 0.2, 0.15, 0.05))
+        chance = self._dice.random()
+        if chance < 0.6:
+            return windows.with_window(form, window, gadgets, tidied)
+        if chance < 0.8:
+            return windows.with_window(form, window, partial(paulis.tree_search_form, simulations=4), tidied)
+        way = tket.clifford_form if chance < 0.95 or gates > _MAX_PEEPHOLE else tket.peephole_form
         return windows.with_window(form, window, way, tidied)
 
     # --- Routes ---

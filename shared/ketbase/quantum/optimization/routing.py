@@ -137,9 +137,9 @@ class Router:
         end = time.perf_counter() + seconds
         while True:
             if self._starts:
-                self._settle(self._starts.pop())
+                self._settle(self._starts.pop(), end)
             elif len(self._best) < _PARENTS or self._dice.random() < _FRESH:
-                self._settle(self._patch())
+                self._settle(self._patch(), end)
             else:
                 self._try(self._varied(self._dice.choice(self._best[:_PARENTS]).layout), bound=self._bound())
             if time.perf_counter() >= end:
@@ -160,10 +160,10 @@ class Router:
         write = self._in_own_gates if self._circuit.parameters else self._in_blocks
         return write(found.layout, ends, tape), ends
 
-    def _settle(self, layout: tuple[int, ...]) -> None:
+    def _settle(self, layout: tuple[int, ...], end: float) -> None:
         for _ in range(_TURNS):
             ends = self._try(layout, bound=NO_ROUTE)
-            if ends is None:
+            if ends is None or time.perf_counter() >= end:
                 return
             route(self._seed(), self._backwards, self._couplings.map, self._rule(), NO_ROUTE, ends, self._tape())
             layout = tuple(int(place) for place in ends)
