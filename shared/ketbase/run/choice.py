@@ -24,7 +24,7 @@ class Chooser:
         """Choose among the job's candidates by its objective, with each candidate's best layout.
 
         Candidates are compared by the circuit alone, with its first parameter set; all that is to be executed is
-        compiled for the chosen one.
+        compiled for the best one, or the next best where that cannot run it.
 
         Raises:
             ExecutionError: `NO_BACKEND`, none of them can run the circuit well enough.
@@ -33,7 +33,7 @@ class Chooser:
         assert config.choosing is not None  # noqa: S101 (the job is one that asks for a choice)
         probe = Experiment(parameters=config.experiment.parameters[:1])
         compiled: dict[str, tuple[int, CompiledCircuit]] = {}
-        candidates: list[Candidate] = []
+        candidates: dict[str, Candidate] = {}
         away: UnavailableError | None = None
         for candidate in config.candidates:
             try:
@@ -44,35 +44,36 @@ class Chooser:
                     ),
                     key=lambda each: (_success(each[1]), -each[1].depth),
                 )
-            except UnavailableError as problem:
-                away = problem
-                candidates.append(candidate.model_copy(update={"excluded": problem.message}))
-                continue
             except KetbaseError as problem:
-                candidates.append(candidate.model_copy(update={"excluded": problem.message}))
+                away = problem if isinstance(problem, UnavailableError) else away
+                candidates[candidate.backend] = candidate.model_copy(update={"excluded": problem.message})
                 continue
             compiled[candidate.backend] = seed, best
-            candidates.append(config.choosing.judged(candidate, best))
-        able = [candidate for candidate in candidates if candidate.excluded is None]
-        if not able:
-            if away is not None:
-                raise away
-            raise ExecutionError(
-                "NO_BACKEND",
-                "None of the candidates can run the circuit as asked.",
-                backends={each.backend: each.excluded for each in candidates},
+            candidates[candidate.backend] = config.choosing.judged(candidate, best)
+        while able := [candidate for candidate in candidates.values() if candidate.excluded is None]:
+            chosen = min(able, key=config.choosing.key)
+            seed, best = compiled[chosen.backend]
+            try:
+                if config.experiment != probe:
+                    best = self._compiled(circuit, config, chosen.backend, config.experiment, seed)
+            except KetbaseError as problem:
+                away = problem if isinstance(problem, UnavailableError) else away
+                candidates[chosen.backend] = chosen.model_copy(update={"excluded": problem.message})
+                continue
+            choice = Choice(
+                objective=config.choosing.objective,
+                backend=chosen.backend,
+                reason=config.choosing.reason(chosen, len(able)),
+                candidates=tuple(candidates.values()),
             )
-        chosen = min(able, key=config.choosing.key)
-        choice = Choice(
-            objective=config.choosing.objective,
-            backend=chosen.backend,
-            reason=config.choosing.reason(chosen, len(candidates)),
-            candidates=tuple(candidates),
+            return choice, best
+        if away is not None:
+            raise away
+        raise ExecutionError(
+            "NO_BACKEND",
+            "None of the candidates can run the circuit as asked.",
+            backends={each.backend: each.excluded for each in candidates.values()},
         )
-        seed, best = compiled[chosen.backend]
-        if config.experiment != probe:
-            best = self._compiled(circuit, config, chosen.backend, config.experiment, seed)
-        return choice, best
 
     def _compiled(
         self, circuit: JobCircuit, config: RunConfig, backend: str, experiment: Experiment, seed: int

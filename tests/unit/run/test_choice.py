@@ -11,6 +11,7 @@ from ketbase.costs.shapes import Shape
 from ketbase.errors import InvalidCircuitError, InvalidError, UnavailableError
 from ketbase.money import Money
 from ketbase.run.candidates import MAX_CANDIDATES
+from ketbase.run.choosing import Choice
 from ketbase.run.types import RunCircuit
 from ketbase.steps.failures import StepFailedError
 from tests.fakes import ALICE, FakeProvider
@@ -27,11 +28,14 @@ class Compiler(FakeProvider):
         super().__init__()
         self.success = success
         self.problems = {}
+        self.cannot_fold = {}
 
     def compile(self, definition, **asked) -> CompiledCircuit:
         backend = asked["backend"].id
         if backend in self.problems:
             raise self.problems[backend]
+        if backend in self.cannot_fold and asked["experiment"].mitigation.zne is not None:
+            raise self.cannot_fold[backend]
         compiled = super().compile(definition, **asked)
         success = self.success.get(backend, 0.5) - asked["seed"] % 3 * 0.01
         return compiled.model_copy(update={"estimated_success": success, "depth": asked["seed"]})
@@ -96,6 +100,28 @@ def test_by_cost_the_cheapest_that_is_good_enough_is_chosen(tmp_path):
 def test_what_a_candidate_cannot_run_leaves_the_others(scene):
     scene.compute._provider.problems["fake_kyiv"] = InvalidCircuitError("UNSUPPORTED_OPERATION", "no while_loop")
     assert chosen(scene, constraints=ASKED).backend == "fake_fez"
+
+
+FOLDED = {"observables": [{"terms": {"ZZ": 1}}], "mitigation": {"zne": {}}}
+
+
+def test_what_a_candidate_cannot_run_beside_the_circuit_leaves_the_others(scene):
+    refused = InvalidCircuitError("UNSUPPORTED_OPERATION", "fake_kyiv folds no gates")
+    scene.compute._provider.cannot_fold["fake_kyiv"] = refused
+    job = chosen(scene, constraints=ASKED, **FOLDED)
+    choice = Choice.model_validate_json(scene.compute._files.choice(job.reference))
+    assert (job.backend, choice.backend) == ("fake_fez", "fake_fez")
+    assert choice.reason == "estimated success 0.800, the highest of 2 candidates"
+    excluded = {each.backend: each.excluded for each in choice.candidates}
+    assert excluded == {"fake_kyiv": "fake_kyiv folds no gates", "fake_fez": None, "fake_torino": None}
+    assert scene.compute._files.compiled(job.reference).estimated_success == 0.8
+
+
+def test_candidates_that_went_away_before_all_was_compiled_are_asked_again(scene):
+    away = UnavailableError("PROVIDER_UNAVAILABLE", "not now")
+    scene.compute._provider.cannot_fold = dict.fromkeys(ASKED["backends"], away)
+    with pytest.raises(UnavailableError):
+        chosen(scene, constraints=ASKED, **FOLDED)
 
 
 def test_where_no_candidate_is_good_enough_the_job_fails_with_the_reasons(scene):
