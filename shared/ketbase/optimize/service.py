@@ -1,7 +1,5 @@
 """Takes optimisations in."""
 
-import secrets
-
 from ketbase.accounts.types import Caller
 from ketbase.backends.service import Backends
 from ketbase.circuits.service import Circuits
@@ -11,7 +9,6 @@ from ketbase.errors import InvalidCircuitError
 from ketbase.ids import new_id
 from ketbase.jobs.types import Submission
 from ketbase.optimize.types import OptimizeCircuit, OptimizeConfig, OptimizeOptions
-from ketbase.run.types import MAX_SEED
 from ketbase.steps.intake import Intake, fingerprint_of
 
 _LONGEST_NAME = 255
@@ -68,8 +65,7 @@ class Optimizations:
 def _config(circuit: Circuit, body: OptimizeCircuit) -> OptimizeConfig:
     name = body.name or f"{circuit.name}, for {body.target_backend}"
     return OptimizeConfig(
-        **body.model_dump(include=set(OptimizeOptions.model_fields) - {"seed"}),
-        seed=secrets.randbelow(MAX_SEED) if body.seed is None else body.seed,
+        **body.model_dump(include=set(OptimizeOptions.model_fields)),
         target_backend=body.target_backend,
         name=name[-_LONGEST_NAME:],
         optimized_circuit_id=new_id("circuit"),

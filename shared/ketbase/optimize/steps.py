@@ -13,7 +13,7 @@ from ketbase.costs.meter import Meter
 from ketbase.costs.quotes import optimizing_s
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobReference
-from ketbase.optimize.types import OptimizeConfig, Optimized, OptimizeResult, gates, reduction
+from ketbase.optimize.types import OptimizeConfig, Optimized, OptimizeOptions, OptimizeResult, gates, reduction
 from ketbase.ports.blobs import BlobNotFoundError, Blobs
 from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
@@ -24,6 +24,7 @@ from ketbase.steps.failures import StepFailedError, refusals
 from ketbase.steps.files import JobFiles
 from ketbase.steps.running import running
 from ketbase.steps.types import JobCircuit
+from ketbase.version import VERSION
 
 
 class OptimizeSteps:
@@ -129,9 +130,10 @@ class OptimizeSteps:
 
 
 def _key(organization_id: str, circuit: JobCircuit, config: OptimizeConfig, backend: str, calibration: str) -> str:
-    """Name what was found by all that it depends on: the circuit, the backend, its calibration, and the options."""
-    asked = config.model_dump(mode="json", include={"optimization_level", "effort", "seed"})
-    text = json.dumps([circuit.definition.model_dump(mode="json"), backend, calibration, asked], sort_keys=True)
+    """Name what was found by all that it depends on: the circuit, the backend as it is, the options, the code."""
+    asked = config.model_dump(mode="json", include=set(OptimizeOptions.model_fields))
+    given = [circuit.definition.model_dump(mode="json"), backend, calibration, asked, VERSION]
+    text = json.dumps(given, sort_keys=True)
     return f"compiled/{organization_id}/{hashlib.sha256(text.encode()).hexdigest()}.json"
 
 

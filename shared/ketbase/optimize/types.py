@@ -25,12 +25,13 @@ class OptimizeOptions(Model):
     Attributes:
         optimization_level: 0 only translates and routes, 1 and 2 are the compiler's own, 3 searches.
         effort: for how long to search, in seconds.
-        seed: the same seed, effort and machine give the same circuit, as far as a search by time allows.
+        seed: the same seed, effort and machine give the same circuit, as far as a search by time allows; another
+            one searches again where the first search is known.
     """
 
     optimization_level: Annotated[int, Field(ge=0, le=3)] = 3
     effort: Annotated[float, Field(ge=1.0, le=MAX_EFFORT_S)] = DEFAULT_EFFORT_S
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
 
 
 class OptimizeCircuit(OptimizeOptions):
@@ -56,7 +57,6 @@ class OptimizeConfig(OptimizeOptions):
     """
 
     target_backend: str
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
     name: str
     optimized_circuit_id: str
 

@@ -117,7 +117,7 @@ class Scene:
         return self.circuits.create(ALICE, CreateCircuit(name="Bell", n_qubits=n_qubits, gates=gates))
 
     def started(self, circuit=None, **body):
-        body = OptimizeCircuit(**{"target_backend": "fake_fez", "seed": 1, **body})
+        body = OptimizeCircuit(**{"target_backend": "fake_fez", **body})
         submission = self.optimizations.submit(ALICE, (circuit or self.circuit()).id, body, None)
         job = self.store.get(ALICE.organization_id, submission.job_id)
         return self.store.start(job, at_most_running=9, at_most_in_all=9)
@@ -157,6 +157,14 @@ def test_the_same_circuit_backend_and_calibration_are_searched_once(scene):
     scene.steps.search(scene.started(circuit, target_backend="fake_kyiv").reference)
     scene.steps.search(scene.started(circuit, seed=2).reference)
     assert len(scene.provider.searched) == 4
+
+
+def test_another_version_of_ketbase_searches_again(scene, monkeypatch):
+    circuit = scene.circuit()
+    scene.steps.search(scene.started(circuit).reference)
+    monkeypatch.setattr("ketbase.optimize.steps.VERSION", "99.0.0")
+    scene.steps.search(scene.started(circuit).reference)
+    assert len(scene.provider.searched) == 2
 
 
 def test_a_step_that_is_repeated_makes_no_second_circuit(scene):
