@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import product
 
 import pytest
+import requests
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from ketbase.backends.experiments import Experiment, Mitigation, Observable, ZeroNoiseExtrapolation
@@ -15,7 +16,7 @@ from ketbase.circuits.types import CircuitDefinition
 from ketbase.errors import ExecutionError, UnavailableError
 from ketbase.quantum.build import circuit_of
 from ketbase.quantum.devices import device
-from ketbase.quantum.ibm.account import sign_in
+from ketbase.quantum.ibm.account import _Patient, sign_in
 from ketbase.quantum.ibm.engine import IbmEngine
 from ketbase.quantum.providers import QuantumProviders
 from tests.conformance import (
@@ -423,6 +424,38 @@ def test_what_the_sdk_reads_before_it_posts_may_fail_for_a_while(house, route, f
     house.cloud.reset()
     house.submit(program, tag=tag, again=True)
     assert house.cloud.accepted()[tag] == 1
+
+
+@pytest.mark.parametrize("problem", [KeyError("rzz"), TypeError("no such option")])
+def test_what_the_sdk_cannot_hand_in_is_no_answer_of_ibms(house, problem, monkeypatch):
+    program = house.compile(bell())
+
+    def fail(*_args, **_options):
+        raise problem
+
+    monkeypatch.setattr("ketbase.quantum.ibm.engine.SamplerV2.run", fail)
+    with pytest.raises(type(problem), match=str(problem.args[0])):
+        house.submit(program, tag="job_not_built")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "longest_s"),
+    [
+        ("POST", "jobs", 120),
+        ("POST", "jobs/a/cancel", 10),
+        ("GET", "jobs?limit=200", 10),
+        ("GET", "jobs/a/results", 60),
+    ],
+)
+def test_ibm_gets_time_by_what_it_is_asked_for(method, path, longest_s, monkeypatch):
+    seen = []
+    answer = requests.Response()
+    answer.status_code, answer._content = 200, b'{"id": "a"}'
+    monkeypatch.setattr(
+        "requests.adapters.HTTPAdapter.send", lambda *_, timeout, **__: seen.append(timeout) or answer
+    )
+    _Patient().send(requests.Request(method, f"https://ibm.test/api/v1/{path}").prepare())
+    assert seen == [(5.0, longest_s)]
 
 
 @pytest.mark.parametrize("fault", ["html", "empty", "torn", "drop", "500", "429"])

@@ -1,7 +1,10 @@
 """Asks a provider for all jobs that are open there at once, and lets the workflows of those go on that are done."""
 
 import logging
+import random
+import time
 from datetime import datetime, timedelta
+from functools import partial
 
 from ketbase.backends.remote import RemoteState, RemoteStatus
 from ketbase.backends.types import Engine
@@ -13,12 +16,17 @@ from ketbase.ports.quantum import QuantumProvider
 from ketbase.ports.records import Key, Records, Update
 from ketbase.ports.workflows import Workflows
 from ketbase.providers.breaker import Breakers
+from ketbase.providers.deadlines import within
 from ketbase.types import Model, iso
 
 _LOG = logging.getLogger(__name__)
 
 PATIENCE = timedelta(minutes=10)
 """A provider that has not answered for so long leaves its jobs `unknown`."""
+ASK_S = 30.0
+"""For so long a provider may take to say where its jobs stand, whatever its SDK would wait for."""
+STOP_S = 10.0
+"""For so long jobs are stopped; those that are left are stopped after the next look."""
 _NOT_THERE = RemoteState(status=RemoteStatus.UNKNOWN, raw="not found")
 
 
@@ -50,7 +58,12 @@ class Poller:
         breakers: Breakers,
         workflows: Workflows,
         clock: Clock,
+        *,
+        ask_s: float = ASK_S,
+        stop_s: float = STOP_S,
     ):
+        self._ask_s = ask_s
+        self._stop_s = stop_s
         self._jobs = jobs
         self._records = records
         self._provider = provider
@@ -65,9 +78,8 @@ class Poller:
         changed, silent = 0, False
         if asked:
             try:
-                states = self._breakers.call(
-                    engine, lambda: self._provider.states(engine, [remote.id or "" for _, remote in asked])
-                )
+                ask = partial(self._provider.states, engine, [remote.id or "" for _, remote in asked])
+                states = self._breakers.call(engine, lambda: within(self._ask_s, engine, ask))
             except UnavailableError as problem:
                 _LOG.warning("%s does not say where %d jobs stand: %s", engine, len(asked), problem)
                 silent, states = True, {}
@@ -79,8 +91,9 @@ class Poller:
                 changed = sum(
                     self._observe(job, remote, states.get(remote.id or "", _NOT_THERE)) for job, remote in asked
                 )
-                self._stop(engine, asked)
         answered = sum(self._answer(job) for job in self._jobs.handed_over(engine))
+        if not silent:
+            self._stop(engine, asked)
         return Poll(engine=engine, open=len(jobs), changed=changed, answered=answered, silent=silent)
 
     def _observe(self, job: Job, remote: Remote, state: RemoteState) -> bool:
@@ -99,13 +112,17 @@ class Poller:
         return self._jobs.observe(job, seen) is not None
 
     def _stop(self, engine: Engine, asked: list[tuple[Job, Remote]]) -> None:
-        for job, remote in asked:
-            if job.cancel_requested_at is None or remote.id is None:
-                continue
+        """Have cancelled jobs stopped, in another order each time: one that hangs is not always the first."""
+        cancelled = [(job.id, remote.id) for job, remote in asked if job.cancel_requested_at and remote.id]
+        until = time.monotonic() + self._stop_s
+        for job_id, remote_id in random.sample(cancelled, len(cancelled)):
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                return
             try:
-                self._provider.cancel(engine, remote.id)
+                within(left_s, engine, partial(self._provider.cancel, engine, remote_id))
             except KetbaseError:
-                _LOG.exception("%s does not stop %s; the next look asks again", engine, job.id)
+                _LOG.exception("%s does not stop %s; the next look asks again", engine, job_id)
 
     def _answer(self, job: Job) -> bool:
         """Let the workflow of a job go on whose provider is done; one that went on already takes no notice."""

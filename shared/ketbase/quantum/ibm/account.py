@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from qiskit_ibm_runtime import IBMBackend, QiskitRuntimeService
@@ -29,10 +30,12 @@ PAGE = 200
 """Jobs of one page of a listing; above it, IBM gives its default instead."""
 
 _CONNECT_S = 5.0
-_READ_S = 30.0
+_READ_S = 10.0
+_RESULT_S = 60.0
 _SUBMIT_S = 120.0
 _READ_TRIES = 3
 _BACKOFF_S = 0.2
+_MAKING = ("/jobs", "/sessions")
 
 
 def sign_in(token: str, *, instance: str = "", channel: str = CHANNEL, url: str = "") -> QiskitRuntimeService:
@@ -162,6 +165,30 @@ class _Patient(HTTPAdapter):
         )
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        """Send a request, in our own time."""
-        options["timeout"] = (_CONNECT_S, _SUBMIT_S if request.method == "POST" else _READ_S)
-        return super().send(request, *args, **options)
+        """Send a request, in our own time.
+
+        Raises:
+            UnavailableError: `PROVIDER_UNAVAILABLE`, something was made, and the answer does not name it: the SDK
+                would fail with a `KeyError` or a `TypeError`, as it does where the job is to blame.
+        """
+        path = urlsplit(str(request.url)).path
+        options["timeout"] = (_CONNECT_S, _longest_s(request.method, path))
+        answer = super().send(request, *args, **options)
+        if request.method == "POST" and path.endswith(_MAKING) and answer.ok and not _has_id(answer):
+            raise unavailable("IBM Quantum did not say which job or session it made", "no id")
+        return answer
+
+
+def _longest_s(method: str | None, path: str) -> float:
+    """Say how long IBM may take to begin its answer."""
+    if path.endswith("/results"):
+        return _RESULT_S
+    return _SUBMIT_S if method == "POST" and not path.endswith("/cancel") else _READ_S
+
+
+def _has_id(answer: requests.Response) -> bool:
+    try:
+        said = answer.json()
+    except requests.JSONDecodeError:
+        return False
+    return isinstance(said, dict) and bool(said.get("id"))

@@ -92,16 +92,13 @@ class IbmEngine:
         backend = self._account.backend(_name(work.backend))
         experiment = work.experiment
         settings = {"environment": {"job_tags": [tag], "private": False}}
-        try:
-            with problems(), _mode(backend, experiment.execution_mode) as mode:
-                if experiment.observables:
-                    settings |= estimates.options(experiment.mitigation, work.shots)
-                    job = EstimatorV2(mode, settings).run(estimates.pubs(work))
-                else:
-                    circuits = [samples.plainly_named(circuit) for circuit in work.circuits]
-                    job = SamplerV2(mode, settings).run(circuits, shots=work.shots)
-        except (KeyError, TypeError) as problem:  # the SDK takes any JSON for the answer that it expects
-            raise unavailable("IBM Quantum did not say which job it made", "no id") from problem
+        with problems(), _mode(backend, experiment.execution_mode) as mode:
+            if experiment.observables:
+                settings |= estimates.options(experiment.mitigation, work.shots)
+                job = EstimatorV2(mode, settings).run(estimates.pubs(work))
+            else:
+                circuits = [samples.plainly_named(circuit) for circuit in work.circuits]
+                job = SamplerV2(mode, settings).run(circuits, shots=work.shots)
         return str(job.job_id())
 
     def find(self, backend: BackendInfo, tag: str) -> str | None:
