@@ -1,0 +1,1 @@
+"""Data to train on: what comes with Ketbase, what it makes up, and what people upload."""

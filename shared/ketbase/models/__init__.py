@@ -1,0 +1,1 @@
+"""Trained models: the registry, their cards, and serving them."""

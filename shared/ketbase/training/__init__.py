@@ -1,0 +1,1 @@
+"""Training of quantum models: submitting it, its workflow, and what it gives."""
