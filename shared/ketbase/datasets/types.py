@@ -8,6 +8,9 @@ from ketbase.types import Model, Moment
 
 MAX_SAMPLES = 100_000
 MAX_FEATURES = 10_000
+MAX_CELLS = 20_000_000
+"""Numbers of an upload, samples times features."""
+MAX_CLASSES = 64
 MAX_UPLOAD_BYTES = 100_000_000
 
 type Label = int | str
@@ -43,7 +46,7 @@ class DataSpec(Model):
     type: Bundled | Generated | Images | Literal["upload"]
     dataset_id: str | None = None
     label: str | None = None
-    classes: Annotated[tuple[Label, ...], Field(min_length=2, max_length=64)] | None = None
+    classes: Annotated[tuple[Label, ...], Field(min_length=2, max_length=MAX_CLASSES)] | None = None
     train_size: Count | None = None
     val_size: Count | None = None
     test_size: Count | None = None

@@ -1,0 +1,1 @@
+"""Samples to train on: read from where they lie, divided into parts, and made ready for a circuit."""
