@@ -1,1 +1,1 @@
-"""The batched statevector engine: a circuit's outputs, and the gradients of all its parameters, for many samples."""
+"""The batched statevector engine: a circuit's outputs, and the gradients of its parameters, for many samples."""

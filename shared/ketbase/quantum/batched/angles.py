@@ -77,7 +77,7 @@ class Angles:
             The shared ones, shape (n_shared,), and each sample's own, shape (n_own, batch); radians.
 
         Raises:
-            InvalidCircuitError: `INVALID_PARAMETER`, a formula has no finite value here.
+            InvalidCircuitError: `INVALID_PARAMETER`, an angle has no finite value here.
         """
         split = len(self.parameters)
         shared = self._shared.constants + self._shared.linear[:, :split] @ parameters
@@ -89,6 +89,8 @@ class Angles:
                 shared[number] = _evaluated(formula, known).value
             for number, formula in self._own.formulas:
                 own[number] = _evaluated(formula, known).value
+        if not (np.isfinite(shared).all() and np.isfinite(own).all()):
+            raise InvalidCircuitError("INVALID_PARAMETER", "An angle of the circuit has no finite value.")
         return shared, own
 
     def pulled_back(self, parameters: Floats, features: Floats, of_shared: Floats, of_own: Floats) -> Floats:
@@ -114,15 +116,25 @@ class Angles:
                         gradient[self._columns[name]] += np.sum(partial * derivatives[number])
         return gradient
 
-    def jacobian(self, parameters: Floats) -> Floats:
-        """Give the derivatives of the shared angles, shape (n_shared, n_parameters)."""
+    def jacobian(self, parameters: Floats, features: Floats) -> Floats:
+        """Give the derivatives of all angles of one sample: of the shared ones, then of its own.
+
+        Args:
+            parameters: shape (n_parameters,).
+            features: of the sample, shape (n_features,).
+
+        Returns:
+            Shape (n_shared + n_own, n_parameters).
+        """
         split = len(self.parameters)
-        jacobian = self._shared.linear[:, :split].copy()
-        known = self._known(parameters, np.zeros((1, len(self.features))))
-        for number, formula in self._shared.formulas:
-            for name, partial in _evaluated(formula, known).partials.items():
-                jacobian[number, self._columns[name]] += partial
-        return jacobian
+        jacobians = []
+        for table in (self._shared, self._own):
+            jacobian = table.linear[:, :split].copy()
+            for number, formula in table.formulas:
+                for name, partial in _evaluated(formula, self._known(parameters, features[None])).partials.items():
+                    jacobian[number, self._columns[name]] = partial.item()
+            jacobians.append(jacobian)
+        return np.concatenate(jacobians)
 
     def _known(self, parameters: Floats, features: Floats) -> dict[str, Dual]:
         one = np.ones(())
@@ -139,7 +151,7 @@ class Angles:
                 linear = expressions.evaluate(
                     angle, {name: _Linear({name: 1.0}) for name in expressions.names(angle)}
                 )
-            except _NotLinearError:
+            except (_NotLinearError, ValueError):
                 table.formulas.append((number, angle))
                 continue
             linear = linear if isinstance(linear, _Linear) else _Linear({}, float(linear))

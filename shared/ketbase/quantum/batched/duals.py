@@ -1,6 +1,6 @@
-"""Numbers that carry what they change by: arithmetic on them differentiates a formula, for a whole batch at once."""
+"""Numbers that carry what they change by: arithmetic on them differentiates a formula, for a whole batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,25 +33,25 @@ class Dual:
         return Dual(value, partials)
 
     def __add__(self, other: Any) -> "Dual":
-        other = _dual(other)
-        return self._combined(other, self.value + other.value, 1.0, 1.0)
+        addend = _dual(other)
+        return self._combined(addend, self.value + addend.value, 1.0, 1.0)
 
     def __sub__(self, other: Any) -> "Dual":
         return self + -_dual(other)
 
     def __mul__(self, other: Any) -> "Dual":
-        other = _dual(other)
-        return self._combined(other, self.value * other.value, other.value, self.value)
+        factor = _dual(other)
+        return self._combined(factor, self.value * factor.value, factor.value, self.value)
 
     def __truediv__(self, other: Any) -> "Dual":
-        other = _dual(other)
-        return self * other._chained(1 / other.value, -1 / other.value**2)
+        divisor = _dual(other)
+        return self * divisor._chained(1 / divisor.value, -1 / divisor.value**2)
 
     def __pow__(self, other: Any) -> "Dual":
-        other = _dual(other)
-        if other.partials:
-            return (self.log() * other).exp()
-        exponent = other.value
+        power = _dual(other)
+        if power.partials:
+            return (self.log() * power).exp()
+        exponent = power.value
         return self._chained(
             self.value**exponent, np.where(exponent == 0, 0.0, exponent * self.value ** (exponent - 1))
         )
@@ -78,23 +78,38 @@ class Dual:
     def __abs__(self) -> "Dual":
         return self._chained(np.abs(self.value), np.sign(self.value))
 
-    sin, cos, tan, exp, log, arcsin, arccos, arctan = (
-        (lambda function, slope: lambda self: self._chained(function(self.value), slope(self.value)))(*pair)
-        for pair in (
-            (np.sin, np.cos),
-            (np.cos, lambda value: -np.sin(value)),
-            (np.tan, lambda value: 1 / np.cos(value) ** 2),
-            (np.exp, np.exp),
-            (np.log, lambda value: 1 / value),
-            (np.arcsin, lambda value: 1 / np.sqrt(1 - value**2)),
-            (np.arccos, lambda value: -1 / np.sqrt(1 - value**2)),
-            (np.arctan, lambda value: 1 / (1 + value**2)),
-        )
-    )
+    def sin(self) -> "Dual":
+        """Elementary functions, by the names that formulas give them."""
+        return self._chained(np.sin(self.value), np.cos(self.value))
+
+    def cos(self) -> "Dual":
+        """See `sin`, as for all that follow."""
+        return self._chained(np.cos(self.value), -np.sin(self.value))
+
+    def tan(self) -> "Dual":
+        """See `sin`."""
+        return self._chained(np.tan(self.value), 1 / np.cos(self.value) ** 2)
+
+    def exp(self) -> "Dual":
+        """See `sin`."""
+        return self._chained(np.exp(self.value), np.exp(self.value))
+
+    def log(self) -> "Dual":
+        """See `sin`."""
+        return self._chained(np.log(self.value), 1 / self.value)
+
+    def arcsin(self) -> "Dual":
+        """See `sin`."""
+        return self._chained(np.arcsin(self.value), 1 / np.sqrt(1 - self.value**2))
+
+    def arccos(self) -> "Dual":
+        """See `sin`."""
+        return self._chained(np.arccos(self.value), -1 / np.sqrt(1 - self.value**2))
+
+    def arctan(self) -> "Dual":
+        """See `sin`."""
+        return self._chained(np.arctan(self.value), 1 / (1 + self.value**2))
 
 
 def _dual(number: Any) -> Dual:
     return number if isinstance(number, Dual) else Dual(number)
-
-
-type Elementary = Callable[[Dual], Dual]

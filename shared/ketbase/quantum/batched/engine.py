@@ -7,7 +7,7 @@ back through the circuit beside $| \psi_b \rangle$, once, whatever the number of
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple
 
@@ -16,33 +16,53 @@ from numpy.typing import NDArray
 
 from ketbase.quantum.batched import kernels
 from ketbase.quantum.batched.angles import Floats
+from ketbase.quantum.batched.kernels import Reals, Turns
 from ketbase.quantum.batched.observables import Observables
-from ketbase.quantum.batched.plan import Plan
+from ketbase.quantum.batched.plan import NARROWEST, Plan
 
 type Precision = Literal["complex64", "complex128"]
-type Complex = NDArray[np.complex128]
+type Complex = NDArray[np.complexfloating]
 type Slopes = Callable[[Floats, slice], Floats]
 """Takes outputs, shape (samples, n_outputs), and which samples they are of, and gives the loss's derivatives."""
 
-_REAL = {"complex64": np.float32, "complex128": np.float64}
+_REAL: dict[Precision, type[np.floating]] = {"complex64": np.float32, "complex128": np.float64}
 _AMPLITUDES = 1 << 12
 """How many amplitudes of all its samples together a part of a batch has, where it can: three states of them fit a
 core's second-level cache."""
-_NARROWEST, _WIDEST = 4, 32
-"""The fewest samples side by side that fill a vector register, and the most that are of use."""
+_WIDEST = 32
+"""The most samples side by side that are of use."""
 
 
-class _Prepared(NamedTuple):
-    shared: NDArray[np.floating]
+class _Batch(NamedTuple):
+    """The input of all samples.
+
+    Attributes:
+        shared: cosines and sines of the halves of the shared angles.
+        own: each sample's own angles, radians.
+        factors: see `ketbase.quantum.batched.kernels.Turns`.
+        amplitudes: where each sample starts, where it is not |0…0⟩.
+    """
+
+    shared: Reals
     own: Floats
-    factors: NDArray[np.floating]
+    factors: Reals
+    amplitudes: Complex | None
+
+
+class _State(NamedTuple):
+    """The states of a part of a batch after the last layer, and room for as much."""
+
+    array: Reals
+    spare: Reals
+    width: int
+    turns: Turns
 
 
 class Engine:
     """A plan and what is read out of it.
 
-    Everything is computed part by part, a few samples side by side; parts do not depend on the number of threads, so
-    that neither do the results, to the last bit.
+    Everything is computed part by part, a few samples side by side. What the parts are does not depend on how many
+    threads there are, so that no result does, to the last bit.
     """
 
     def __init__(
@@ -66,178 +86,172 @@ class Engine:
         self._real = _REAL[precision]
         self._diagonals = observables.diagonals.astype(self._real)
         self._threads = threads or os.process_cpu_count() or 1
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(max(self._threads - 1, 1), thread_name_prefix="engine")
         self._rooms = threading.local()
 
-    def states(self, parameters: Floats, features: Floats) -> Complex:
+    def states(self, parameters: Floats, features: Floats, *, amplitudes: Complex | None = None) -> Complex:
         """Give the state of each sample, shape (batch, 2^n_qubits).
 
         Args:
             parameters: in the order of `plan.angles.parameters`, radians.
             features: shape (batch, n_features), in the order of `plan.angles.features`.
-        """
-        prepared = self._prepared(parameters, features)
-        found = np.empty((len(features), 1 << self.plan.n_qubits), dtype=np.result_type(self._real, np.complex64))
+            amplitudes: where each sample starts, shape (batch, 2^n_qubits), in place of |0…0⟩.
 
-        def one(part: slice) -> None:
-            state, _, width = self._forward(prepared, part)
-            rows = state.reshape(2, -1, width)
+        Raises:
+            InvalidCircuitError: `INVALID_PARAMETER`, an angle has no finite value.
+        """
+        batch = self._batch(parameters, features, amplitudes)
+        found = np.empty((len(features), 1 << self.plan.n_qubits), np.result_type(self._real, np.complex64))
+
+        def one(_: int, part: slice) -> None:
+            state = self._forward(batch, part)
+            rows = state.array.reshape(2, -1, state.width)
             found[part].real, found[part].imag = rows[0].T, rows[1].T
 
-        self._each(one, len(features))
+        self._each(self._parts(len(features)), one)
         return found
 
-    def outputs(self, parameters: Floats, features: Floats) -> Floats:
-        """Give the expectation values of each sample, shape (batch, n_observables); arguments as in `states`."""
-        prepared = self._prepared(parameters, features)
+    def outputs(self, parameters: Floats, features: Floats, *, amplitudes: Complex | None = None) -> Floats:
+        """Give the expectation values of each sample, shape (batch, n_observables); all else as for `states`."""
+        batch = self._batch(parameters, features, amplitudes)
         found = np.empty((len(features), len(self.observables)))
 
-        def one(part: slice) -> None:
-            state, _, width = self._forward(prepared, part)
-            found[part] = self._read(state, width).T
+        def one(_: int, part: slice) -> None:
+            found[part] = self._read(self._forward(batch, part)).T
 
-        self._each(one, len(features))
+        self._each(self._parts(len(features)), one)
         return found
 
-    def gradient(self, parameters: Floats, features: Floats, slopes: Slopes) -> tuple[Floats, Floats]:
-        """Give the outputs, and the gradient of a loss that is a sum over samples.
+    def gradient(
+        self, parameters: Floats, features: Floats, slopes: Slopes, *, amplitudes: Complex | None = None
+    ) -> tuple[Floats, Floats]:
+        """Give the outputs, and the gradient of a loss that is a sum over samples; all else as for `states`.
 
         Args:
-            parameters: as in `states`.
-            features: as in `states`.
+            parameters: see there.
+            features: see there.
             slopes: the loss's derivatives by the outputs of some samples; called from several threads.
+            amplitudes: see there.
 
         Returns:
             Outputs, shape (batch, n_observables), and the gradient, shape (n_parameters,).
         """
-        angles, tables = self.plan.angles, self.plan.tables
-        prepared = self._prepared(parameters, features)
-        outputs = np.empty((len(features), len(self.observables)))
+        angles = self.plan.angles
+        batch = self._batch(parameters, features, amplitudes)
         parts = self._parts(len(features))
+        outputs = np.empty((len(features), len(self.observables)))
         of_shared = np.zeros((len(parts), angles.n_shared))
         of_own = np.zeros((angles.n_own, len(features)))
-        overlaps = np.zeros((len(parts), *tables_shape(prepared)))
-        first = tables.first_trainable
 
-        def one(part: slice, number: int) -> None:
-            ket, spare, width = self._forward(prepared, part)
-            outputs[part] = self._read(ket, width).T
-            wanted = np.ascontiguousarray(np.asarray(slopes(outputs[part], part)).T)
-            bra = self._room(2, width)
-            self._bra(ket, width, wanted, bra)
-            here = np.zeros((angles.n_own, width))
+        def one(number: int, part: slice) -> None:
+            ket = self._forward(batch, part)
+            outputs[part] = self._read(ket).T
+            bra = self._bra(ket, np.asarray(slopes(outputs[part], part)).T)
+            overlaps = self._room("overlaps", (len(batch.factors), 1 << self.plan.n_qubits), np.float64)
+            own = np.zeros((angles.n_own, ket.width))
             kernels.backward(
-                ket,
+                ket.array,
                 bra,
-                spare,
-                width,
-                tables.layers[first:],
-                tables.rotations,
-                tables.phases,
-                tables.coefficients,
-                tables.destinations,
-                prepared.factors,
-                prepared.shared,
-                *self._own(prepared, part),
-                overlaps[number],
+                ket.spare,
+                ket.width,
+                self.plan.tables,
+                ket.turns,
+                self.plan.first_trainable,
+                overlaps,
                 of_shared[number],
-                here,
+                own,
             )
-            of_own[:, part] = here
+            of_own[:, part] = own
 
-        self._each(one, len(features))
-        total, rows = of_shared.sum(axis=0), overlaps.sum(axis=0)
-        kernels.phase_gradient(tables.strings, tables.weights, rows, total)
-        return outputs, angles.pulled_back(parameters, features, total, of_own)
+        self._each(parts, one)
+        return outputs, angles.pulled_back(parameters, features, of_shared.sum(axis=0), of_own)
 
     # --- Parts of a batch ---
 
     def _parts(self, batch: int) -> list[slice]:
-        width = min(max(_AMPLITUDES >> self.plan.n_qubits, _NARROWEST), _WIDEST, max(batch, 1))
+        width = min(max(_AMPLITUDES >> self.plan.n_qubits, NARROWEST), _WIDEST)
         return [slice(first, min(first + width, batch)) for first in range(0, batch, width)]
 
-    def _each(self, work: Callable[..., None], batch: int) -> None:
-        parts = self._parts(batch)
-        numbered = list(enumerate(parts))
-        takes_number = work.__code__.co_argcount == 2
+    def _each(self, parts: Sequence[slice], work: Callable[[int, slice], None]) -> None:
+        """Do the parts; each thread has every so manieth of them."""
+        threads = max(min(self._threads, len(parts)), 1)
 
-        def some(first: int) -> None:
-            for number, part in numbered[first :: self._threads]:
-                work(part, number) if takes_number else work(part)
+        def some(thread: int) -> None:
+            for number in range(thread, len(parts), threads):
+                work(number, parts[number])
 
-        if self._threads == 1 or len(parts) == 1:
-            some(0) if self._threads == 1 else [work(p, n) if takes_number else work(p) for n, p in numbered]
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads - 1, thread_name_prefix="engine")
-        others = [self._pool.submit(some, first) for first in range(1, min(self._threads, len(parts)))]
+        others = [self._pool.submit(some, thread) for thread in range(1, threads)]
         some(0)
         for other in others:
             other.result()
 
     # --- One part ---
 
-    def _prepared(self, parameters: Floats, features: Floats) -> _Prepared:
+    def _batch(self, parameters: Floats, features: Floats, amplitudes: Complex | None) -> _Batch:
         tables = self.plan.tables
         shared, own = self.plan.angles.values(parameters, features)
         n_tables = int(tables.strings[-1, 0]) + 1 if len(tables.strings) else 0
-        factors = np.empty((n_tables, 2, 1 << self.plan.n_qubits), dtype=self._real)
-        kernels.phase_tables(tables.strings, tables.weights, shared, factors)
-        return _Prepared(np.array([np.cos(shared / 2), np.sin(shared / 2)]).astype(self._real), own, factors)
+        factors = np.empty((n_tables, 2, 1 << self.plan.n_qubits), self._real)
+        kernels.phase_factors(tables, shared, factors)
+        return _Batch(self._turned(shared / 2), own, factors, amplitudes)
 
-    def _own(self, prepared: _Prepared, part: slice) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        own, tables = prepared.own[:, part], self.plan.tables
-        strings = own[tables.phases[:, 1]] * tables.coefficients[:, None]
-        return tuple(np.array([np.cos(angles), np.sin(angles)]).astype(self._real) for angles in (own / 2, strings))
+    def _turned(self, angles: Floats) -> Reals:
+        return np.array([np.cos(angles), np.sin(angles)], self._real)
 
-    def _room(self, number: int, width: int) -> NDArray[np.floating]:
-        """Give the thread's own room for a state; its content is whatever was left there."""
-        rooms = self._rooms.__dict__.setdefault("rooms", {})
-        size = width << self.plan.n_qubits
-        if number not in rooms or rooms[number].shape[1] != size:
-            rooms[number] = np.empty((2, size), dtype=self._real)
-        return rooms[number]
+    def _room(self, name: str, shape: tuple[int, ...], kind: type[np.floating]) -> Reals:
+        """Give an array of the thread's own; it holds whatever was left there."""
+        rooms: dict[str, Reals] = self._rooms.__dict__
+        if name not in rooms or rooms[name].shape != shape:
+            rooms[name] = np.empty(shape, kind)
+        return rooms[name]
 
-    def _forward(self, prepared: _Prepared, part: slice) -> tuple[NDArray[np.floating], NDArray[np.floating], int]:
+    def _room_for_states(self, name: str, width: int) -> Reals:
+        return self._room(name, (2, width << self.plan.n_qubits), self._real)
+
+    def _forward(self, batch: _Batch, part: slice) -> _State:
         tables, width = self.plan.tables, part.stop - part.start
-        state, spare = self._room(0, width), self._room(1, width)
-        state[...] = 0
-        state[0, :width] = 1
-        state, spare = kernels.forward(
-            state,
-            spare,
-            width,
-            tables.layers,
-            tables.rotations,
-            tables.phases,
-            tables.destinations,
-            prepared.factors,
-            prepared.shared,
-            *self._own(prepared, part),
-        )
-        return state, spare, width
+        state, spare = self._room_for_states("state", width), self._room_for_states("spare", width)
+        if batch.amplitudes is None:
+            state[...] = 0
+            state[0, :width] = 1
+        else:
+            rows = state.reshape(2, -1, width)
+            rows[0], rows[1] = batch.amplitudes[part].real.T, batch.amplitudes[part].imag.T
+        own = batch.own[:, part]
+        of_strings = own[tables.phases[:, 1]] * tables.coefficients[:, None]
+        turns = Turns(batch.factors, batch.shared, self._turned(own / 2), self._turned(of_strings))
+        state, spare = kernels.forward(state, spare, width, tables, turns)
+        return _State(state, spare, width, turns)
 
-    def _read(self, state: NDArray[np.floating], width: int) -> Floats:
-        outputs = np.zeros((len(self.observables), width))
-        kernels.diagonal_outputs(state, width, self._diagonals, outputs)
+    def _read(self, state: _State) -> Floats:
+        outputs = np.zeros((len(self.observables), state.width))
+        kernels.diagonal_outputs(state.array, state.width, self._diagonals, outputs)
         for each in self.observables.strings:
-            factor = each.factor
             kernels.string_outputs(
-                state, width, each.flips, each.signs, factor.real, factor.imag, outputs[each.observable]
+                state.array,
+                state.width,
+                each.flips,
+                each.signs,
+                each.factor.real,
+                each.factor.imag,
+                outputs[each.observable],
             )
         return outputs
 
-    def _bra(self, state: NDArray[np.floating], width: int, slopes: Floats, bra: NDArray[np.floating]) -> None:
-        slopes = slopes.astype(self._real)
-        kernels.diagonal_bra(state, width, self._diagonals, slopes, bra)
+    def _bra(self, state: _State, slopes: Floats) -> Reals:
+        """Give Σ_k g_k O_k |state⟩ for the slopes g, shape (n_observables, width)."""
+        slopes = np.ascontiguousarray(slopes, self._real)
+        bra = self._room_for_states("bra", state.width)
+        kernels.diagonal_bra(state.array, state.width, self._diagonals, slopes, bra)
         for each in self.observables.strings:
-            factor = each.factor
             kernels.string_bra(
-                state, width, each.flips, each.signs, factor.real, factor.imag, slopes[each.observable], bra
+                state.array,
+                state.width,
+                each.flips,
+                each.signs,
+                each.factor.real,
+                each.factor.imag,
+                slopes[each.observable],
+                bra,
             )
-
-
-def tables_shape(prepared: _Prepared) -> tuple[int, int]:
-    """Give the number of layers of shared phases and of rows."""
-    n_tables, _, n_rows = prepared.factors.shape
-    return n_tables, n_rows
+        return bra

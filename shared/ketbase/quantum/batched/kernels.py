@@ -9,16 +9,64 @@ Nothing here checks what it is given; `ketbase.quantum.batched.engine` does.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ketbase.quantum.compiled import compiled
 
-_ROTATIONS, _PHASES, _PERMUTATION = 0, 1, 2
-"""`ketbase.quantum.batched.plan.Kind`."""
+type Integers = NDArray[np.int64]
+type Floats = NDArray[np.float64]
+type Reals = NDArray[np.floating]
+
+ROTATIONS, PHASES, PERMUTATION = 0, 1, 2
+"""The kinds of layers."""
 _BLOCK = 1 << 12
 """How many amplitudes the low qubits' rotations take at a time: two states of them fit the second-level cache."""
+
+
+class Tables(NamedTuple):
+    """The layers of a circuit.
+
+    Attributes:
+        layers: for each its kind, the first and the last-plus-one row of its own table below, and the number of its
+            shared phases or of its permutation, or −1; shape (n_layers, 4).
+        rotations: 1 for X or 0 for Y, qubit, control or −1, whether the angle is each sample's own, and its
+            number; shape (n_rotations, 5).
+        phases: for each Z string whose angle is each sample's own, its mask and the angle's number; shape
+            (n_phases, 2).
+        coefficients: of `phases`.
+        strings: for each Z string whose angle is shared, the number of its layer's phases, its mask and the angle's
+            number; shape (n_strings, 3).
+        weights: of `strings`.
+        destinations: where each permutation sends each row; shape (n_permutations, rows).
+    """
+
+    layers: Integers
+    rotations: Integers
+    phases: Integers
+    coefficients: Floats
+    strings: Integers
+    weights: Floats
+    destinations: NDArray[np.int32]
+
+
+class Turns(NamedTuple):
+    """What the angles come to, for some samples and in the precision of their states; cosines, then sines.
+
+    Attributes:
+        factors: of what each layer of shared phases turns each row by, shape (n_tables, 2, rows).
+        shared: of the halves of the shared angles, shape (2, n_shared).
+        own: of the halves of each sample's own, shape (2, n_own, width).
+        phases: of each sample's own angle times the coefficient of each row of `Tables.phases`, shape
+            (2, n_phases, width).
+    """
+
+    factors: Reals
+    shared: Reals
+    own: Reals
+    phases: Reals
 
 
 @compiled
@@ -35,41 +83,19 @@ def transform(values: Any) -> None:
 
 
 @compiled
-def phase_tables(strings: Any, weights: Any, angles: Any, factors: Any) -> None:
-    """Write what each layer of shared phases multiplies each row by.
-
-    Args:
-        strings: see `ketbase.quantum.batched.plan.Tables`; as all below.
-        weights: likewise.
-        angles: the shared ones, radians.
-        factors: cosines and sines, shape (n_tables, 2, rows); written.
-    """
+def phase_factors(tables: Any, angles: Any, factors: Any) -> None:
+    """Write `Turns.factors`, from the shared angles in radians."""
+    strings = tables.strings
     n_tables, _, n_rows = factors.shape
     for table in range(n_tables):
         total = np.zeros(n_rows)
-        for i in range(len(weights)):
+        for i in range(len(strings)):
             if strings[i, 0] == table:
-                total[strings[i, 1]] += weights[i] * angles[strings[i, 2]]
+                total[strings[i, 1]] += tables.weights[i] * angles[strings[i, 2]]
         transform(total)
         for row in range(n_rows):
             factors[table, 0, row] = math.cos(total[row])
             factors[table, 1, row] = math.sin(total[row])
-
-
-@compiled
-def phase_gradient(strings: Any, weights: Any, overlaps: Any, gradient: Any) -> None:
-    """Add to the shared angles' gradient what `backward` noted for each row of each layer of shared phases.
-
-    Args:
-        strings: the strings.
-        weights: of them.
-        overlaps: shape (n_tables, rows); transformed in place.
-        gradient: shape (n_shared,); added to.
-    """
-    for table in range(len(overlaps)):
-        transform(overlaps[table])
-    for i in range(len(weights)):
-        gradient[strings[i, 2]] -= 2 * weights[i] * overlaps[strings[i, 0], strings[i, 1]]
 
 
 @compiled
@@ -278,11 +304,9 @@ def _rotate(state: Any, width: int, members: Any, shared: Any, own: Any) -> None
 
 
 @compiled
-def _rotate_back(
-    ket: Any, bra: Any, width: int, members: Any, shared: Any, own: Any, of_shared: Any, of_own: Any
-) -> None:
+def _rotate_back(ket: Any, bra: Any, width: int, members: Any, turns: Any, of_shared: Any, of_own: Any) -> None:
     """Undo a layer of rotations on both states, and add to the angles' gradients."""
-    size = ket.shape[1]
+    size, shared, own = ket.shape[1], turns.shared, turns.own
     block = _block(size, width)
     for first in range(0, size, block):
         for i in range(len(members)):
@@ -304,48 +328,30 @@ def _rotate_back(
 
 
 @compiled
-def forward(
-    state: Any,
-    spare: Any,
-    width: int,
-    layers: Any,
-    rotations: Any,
-    phases: Any,
-    destinations: Any,
-    factors: Any,
-    shared: Any,
-    own: Any,
-    own_phases: Any,
-) -> tuple[Any, Any]:
+def forward(state: Any, spare: Any, width: int, tables: Any, turns: Any) -> tuple[Any, Any]:
     """Run all layers.
 
     Args:
         state: shape (2, rows × width); overwritten.
         spare: likewise.
         width: samples side by side.
-        layers: which.
-        rotations: their members.
-        phases: of each sample's own.
-        destinations: of the permutations.
-        factors: from `phase_tables`, in the states' precision.
-        shared: cosines and sines of the halves of the shared angles, shape (2, n_shared).
-        own: the same of each sample's own, shape (2, n_own, width).
-        own_phases: cosines and sines of the angles of `phases`, shape (2, n_terms, width).
+        tables: the layers.
+        turns: how far they turn.
 
     Returns:
         The state, and the other of the two arrays.
     """
-    for layer in range(len(layers)):
-        kind, first, last, table = layers[layer]
-        if kind == _ROTATIONS:
-            _rotate(state, width, rotations[first:last], shared, own)
-        elif kind == _PHASES:
+    for layer in range(len(tables.layers)):
+        kind, first, last, table = tables.layers[layer]
+        if kind == ROTATIONS:
+            _rotate(state, width, tables.rotations[first:last], turns.shared, turns.own)
+        elif kind == PHASES:
             if table >= 0:
-                _multiply(state, width, factors[table, 0], factors[table, 1], 1)
+                _multiply(state, width, turns.factors[table, 0], turns.factors[table, 1], 1)
             for i in range(first, last):
-                _multiply_each(state, width, phases[i, 0], own_phases[0, i], own_phases[1, i])
+                _multiply_each(state, width, tables.phases[i, 0], turns.phases[0, i], turns.phases[1, i])
         else:
-            _permute(state, spare, width, destinations[table])
+            _permute(state, spare, width, tables.destinations[table])
             state, spare = spare, state
     return state, spare
 
@@ -356,56 +362,49 @@ def backward(
     bra: Any,
     spare: Any,
     width: int,
-    layers: Any,
-    rotations: Any,
-    phases: Any,
-    coefficients: Any,
-    destinations: Any,
-    factors: Any,
-    shared: Any,
-    own: Any,
-    own_phases: Any,
+    tables: Any,
+    turns: Any,
+    first_layer: int,
     overlaps: Any,
     of_shared: Any,
     of_own: Any,
 ) -> None:
-    """Undo the layers on a state and on what its outputs' derivatives make of it, and add up the angles' gradients.
+    """Undo layers on a state and on what its outputs' slopes make of it, and add up the angles' gradients.
 
     Args:
         ket: the state at the end; overwritten, as all states here.
         bra: Σ_k g_k O_k |ket⟩ for the derivatives g of the loss by the outputs ⟨O⟩.
         spare: room for a third.
-        width: see `forward`, as for all that follow.
-        layers: only those down to the first with a trainable angle.
-        rotations: see there.
-        phases: see there.
-        coefficients: of `phases`.
-        destinations: see there.
-        factors: see there.
-        shared: see there.
-        own: see there.
-        own_phases: see there.
-        overlaps: for `phase_gradient`; added to, as the gradients below.
-        of_shared: shape (n_shared,).
-        of_own: shape (n_own, width).
+        width: samples side by side.
+        tables: the layers.
+        turns: how far they turned.
+        first_layer: how far back to go.
+        overlaps: room for a number for each row of each layer of shared phases, shape (n_tables, rows).
+        of_shared: shape (n_shared,); added to.
+        of_own: shape (n_own, width); added to.
     """
-    for layer in range(len(layers) - 1, -1, -1):
-        kind, first, last, table = layers[layer]
-        if kind == _ROTATIONS:
-            _rotate_back(ket, bra, width, rotations[first:last], shared, own, of_shared, of_own)
-        elif kind == _PHASES:
+    overlaps[...] = 0
+    for layer in range(len(tables.layers) - 1, first_layer - 1, -1):
+        kind, first, last, table = tables.layers[layer]
+        if kind == ROTATIONS:
+            _rotate_back(ket, bra, width, tables.rotations[first:last], turns, of_shared, of_own)
+        elif kind == PHASES:
             if table >= 0:
-                _multiply_back(ket, bra, width, factors[table, 0], factors[table, 1], overlaps[table])
+                _multiply_back(ket, bra, width, turns.factors[table, 0], turns.factors[table, 1], overlaps[table])
+                transform(overlaps[table])
             for i in range(first, last):
-                mask, number = phases[i]
-                _phase_overlap_each(ket, bra, width, mask, coefficients[i], of_own[number])
-                _multiply_each(ket, width, mask, own_phases[0, i], -own_phases[1, i])
-                _multiply_each(bra, width, mask, own_phases[0, i], -own_phases[1, i])
+                mask, number = tables.phases[i]
+                _phase_overlap_each(ket, bra, width, mask, tables.coefficients[i], of_own[number])
+                _multiply_each(ket, width, mask, turns.phases[0, i], -turns.phases[1, i])
+                _multiply_each(bra, width, mask, turns.phases[0, i], -turns.phases[1, i])
         else:
-            _permute_back(ket, spare, width, destinations[table])
+            _permute_back(ket, spare, width, tables.destinations[table])
             ket, spare = spare, ket
-            _permute_back(bra, spare, width, destinations[table])
+            _permute_back(bra, spare, width, tables.destinations[table])
             bra, spare = spare, bra
+    for i in range(len(tables.weights)):
+        table, mask, number = tables.strings[i]
+        of_shared[number] -= 2 * tables.weights[i] * overlaps[table, mask]
 
 
 @compiled

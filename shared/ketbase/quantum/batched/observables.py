@@ -40,6 +40,11 @@ class Observables:
     diagonals: Floats
     strings: tuple[PauliString, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse to read out nothing, which the kernels do not look for."""
+        if not len(self.diagonals):
+            raise ValueError("there is no observable")
+
     @classmethod
     def of_paulis(cls, n_qubits: int, sums: Sequence[Mapping[str, float]]) -> "Observables":
         """Read sums of Pauli strings, such as `{"IIZ": 1.0, "XXI": 0.5}`; qubit 0 is the rightmost letter."""
@@ -69,7 +74,9 @@ class Observables:
             n_outcomes: outcomes from this on fall to outcome number modulo it, so that every outcome counts.
         """
         rows = np.arange(1 << n_qubits)
-        outcome = sum((rows >> qubit & 1) << bit for bit, qubit in enumerate(qubits))
+        outcome = np.zeros_like(rows)
+        for bit, qubit in enumerate(qubits):
+            outcome |= (rows >> qubit & 1) << bit
         count = 1 << len(qubits) if n_outcomes is None else n_outcomes
         return cls(n_qubits, (outcome % count == np.arange(count)[:, None]).astype(float))
 

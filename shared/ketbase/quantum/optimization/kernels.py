@@ -1,14 +1,11 @@
-"""The compiled inner loop of routing: it takes interactions one by one and swaps where it must.
+"""The compiled inner loop of routing: it takes interactions one by one and swaps where it must."""
 
-Compiled by numba on first use, which takes some seconds, and kept in numba's cache where that can be written.
-"""
-
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ketbase.quantum.compiled import compiled_as_written
 
 type Integers = NDArray[np.int64]
 type Reals = NDArray[np.float64]
@@ -120,14 +117,7 @@ def tape_for(n_interactions: int) -> Tape:
     )
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # nowhere to write the cache
-        return njit(nogil=True, error_model="numpy")(function)
-
-
-@_compiled
+@compiled_as_written
 def gates_needed(matrix: Matrices) -> int:
     """Return how many CX gates a unitary of determinant 1 on two qubits needs, 0 to 3.
 
@@ -156,7 +146,7 @@ def gates_needed(matrix: Matrices) -> int:
     return 2
 
 
-@_compiled
+@compiled_as_written
 def _multiply(left: Matrices, right: Matrices, product: Matrices) -> None:
     for i in range(4):
         for j in range(4):
@@ -166,7 +156,7 @@ def _multiply(left: Matrices, right: Matrices, product: Matrices) -> None:
             product[i, j] = total
 
 
-@_compiled
+@compiled_as_written
 def _same_axis(one: Reals, other: Reals) -> bool:
     """Whether two interactions commute on a qubit: about the same axis, or one does nothing to it."""
     if one[0] > 2 or other[0] > 2:
@@ -178,7 +168,7 @@ def _same_axis(one: Reals, other: Reals) -> bool:
     return bool(x * x + y * y + z * z < PARALLEL * PARALLEL and abs(along) > 0.5)
 
 
-@_compiled
+@compiled_as_written
 def _partner(low: int, high: int, tape: Tape, top: Integers) -> int:
     """Return the latest block on a pair that everything after it commutes with, or -1."""
     block = top[low]
@@ -205,7 +195,7 @@ def _partner(low: int, high: int, tape: Tape, top: Integers) -> int:
     return int(block)
 
 
-@_compiled
+@compiled_as_written
 def _take_out(block: int, tape: Tape, top: Integers) -> None:
     """Take a block off the two qubits that it is on."""
     for side in range(2):
@@ -222,7 +212,7 @@ def _take_out(block: int, tape: Tape, top: Integers) -> None:
             later = tape.earlier[later, end]
 
 
-@_compiled
+@compiled_as_written
 def _put(
     first: int, second: int, matrix: Matrices, axes: Reals, item: int, tape: Tape, top: Integers, swap: Matrices
 ) -> int:
@@ -270,7 +260,7 @@ def _put(
     return int(tape.cost[new, 0] - saved)
 
 
-@_compiled
+@compiled_as_written
 def route(seed: int, work: Work, device: Map, rule: Rule, bound: float, places: Integers, tape: Tape) -> float:
     """Place every interaction on coupled qubits, with swaps between them.
 
