@@ -38,7 +38,7 @@ def known(spec: DataSpec) -> Known | None:
     """Say what a data set holds; `None` for an upload."""
     match spec.type:
         case "moons" | "circles":
-            return Known((0, 1), (spec.n_samples - spec.n_samples // 2, spec.n_samples // 2), 2)
+            return Known((0, 1), (spec.n_samples // 2, spec.n_samples - spec.n_samples // 2), 2)
         case "blobs":
             each, more = divmod(spec.n_samples, N_BLOBS)
             return Known(tuple(range(N_BLOBS)), tuple(each + (k < more) for k in range(N_BLOBS)), spec.n_features)

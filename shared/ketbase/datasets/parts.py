@@ -29,18 +29,23 @@ def part_sizes(spec: DataSpec, n_samples: int, n_held_out: int = 0) -> PartSizes
     Raises:
         InvalidError: `INVALID_DATA`, there are not so many.
     """
+    own = n_samples - n_held_out
+    least = spec.train_size or 1
+    if spec.train_size is not None:
+        _refuse_more("train_size", least, own)
+    if spec.val_size is not None:
+        _refuse_more("val_size", spec.val_size, own - least)
+    if spec.test_size is not None:
+        _refuse_more("test_size", spec.test_size, n_held_out or own - least - (spec.val_size or 0))
     test = _test_size(spec, n_samples, n_held_out)
-    _refuse_more("test_size", test, n_held_out or n_samples - (spec.train_size or 1) - (spec.val_size or 0))
-    left = n_samples - (n_held_out or test)
+    left = own if n_held_out else own - test
     if spec.val_size is not None:
         validation = spec.val_size
+        _refuse_more("val_size", validation, left - least)
     else:
         wanted = left if spec.train_size is None else spec.train_size / (1 - VALIDATION_SHARE)
-        validation = max(min(round(VALIDATION_SHARE * wanted), left - (spec.train_size or 1)), 0)
-    _refuse_more("val_size", validation, left - (1 if spec.train_size is None else 0))
-    train = left - validation if spec.train_size is None else spec.train_size
-    _refuse_more("train_size", train, left - (spec.val_size or 0))
-    return PartSizes(train, validation, test)
+        validation = max(min(round(VALIDATION_SHARE * wanted), left - least), 0)
+    return PartSizes(left - validation if spec.train_size is None else spec.train_size, validation, test)
 
 
 def _test_size(spec: DataSpec, n_samples: int, n_held_out: int) -> int:

@@ -54,15 +54,17 @@ def _pair(name: str, where: Images | None, part: str) -> tuple[NDArray[np.uint8]
 
 
 def _found(path: str, where: Images | None) -> bytes:
-    data = None if where is None else where.read(path) or where.read(f"{path}.gz")
-    if data is None:
-        raise InvalidError(
-            "DATA_NOT_THERE",
-            f"This installation has no file {path}[.gz]: KETBASE_DATASETS_URL says where such files lie.",
-            field="dataset.type",
-            file=path,
-        )
-    return data
+    if where is not None:
+        for name in (path, f"{path}.gz"):
+            data = where.read(name)
+            if data is not None:
+                return data
+    raise InvalidError(
+        "DATA_NOT_THERE",
+        f"This installation has no file {path}[.gz]: KETBASE_DATASETS_URL says where such files lie.",
+        field="dataset.type",
+        file=path,
+    )
 
 
 def _array(data: bytes, name: str, *, n_axes: int) -> NDArray[np.uint8]:

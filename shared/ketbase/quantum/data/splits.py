@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.model_selection import StratifiedKFold
 
-from ketbase.datasets.parts import PartSizes, part_sizes
+from ketbase.datasets.parts import part_sizes
 from ketbase.datasets.types import DataSpec
 from ketbase.errors import InvalidError
 from ketbase.quantum.data.samples import Floats, Indices, Samples
@@ -30,21 +30,17 @@ def divide(samples: Samples, spec: DataSpec) -> Parts:
     """Divide samples as the specification asks, from its seed.
 
     Raises:
-        InvalidError: `INVALID_DATA`, there are too few samples, altogether or of some class.
+        InvalidError: `INVALID_DATA`, there are too few samples, or none of some class to train on.
     """
     sizes = part_sizes(spec, len(samples.y), samples.n_held_out)
-    everything = np.arange(len(samples.y))
-    n_own = len(samples.y) - samples.n_held_out
-    if samples.n_held_out:
-        test = _drawn(samples, everything[n_own:], sizes.test, "test_size", spec.seed)
-        rest = everything[:n_own]
-    else:
-        test = _drawn(samples, everything, sizes.test, "test_size", spec.seed)
-        rest = np.setdiff1d(everything, test)
-    validation = _drawn(samples, rest, sizes.validation, "val_size", spec.seed + 1)
+    random = np.random.default_rng(spec.seed)
+    rest, published = np.split(np.arange(len(samples.y)), [len(samples.y) - samples.n_held_out])
+    test = _drawn(samples.y, published if samples.n_held_out else rest, sizes.test, random)
+    rest = np.setdiff1d(rest, test)
+    validation = _drawn(samples.y, rest, sizes.validation, random)
     rest = np.setdiff1d(rest, validation)
-    train = _drawn(samples, rest, sizes.train, "train_size", spec.seed + 2)
-    _refuse_untrained(samples, train, sizes)
+    train = _drawn(samples.y, rest, sizes.train, random)
+    _refuse_untrained(samples, train)
     return Parts(*(_part(samples, chosen) for chosen in (train, validation, test)))
 
 
@@ -76,34 +72,24 @@ def folds(y: Indices, count: int, seed: int) -> list[tuple[Indices, Indices]]:
     return [(train.astype(np.int64), validation.astype(np.int64)) for train, validation in divided]
 
 
-def _drawn(samples: Samples, among: Indices, size: int, name: str, seed: int) -> Indices:
-    """Draw so many of some samples, each class its share, in order."""
-    if size == len(among):
-        return among
+def _drawn(y: Indices, among: Indices, size: int, random: np.random.Generator) -> Indices:
+    """Draw so many of some samples, in order; what is left of shares rounded down goes to the largest rests."""
     if size == 0:
         return among[:0]
-    y = samples.y[among]
-    classes, counts = np.unique(y, return_counts=True)
-    if min(size, len(among) - size) < len(classes) or counts.min() < 2:
-        raise InvalidError(
-            "INVALID_DATA",
-            f"{size:,} of {len(among):,} samples cannot be drawn for {name} such that each of {len(classes)} "
-            f"classes has its share: the smallest has {counts.min():,}.",
-            field=f"dataset.{name}",
-            given=size,
-            classes=[samples.classes[number] for number in classes],
-        )
-    chosen, _ = train_test_split(among, train_size=size, stratify=y, random_state=seed)
-    return np.sort(chosen)
+    shares = np.bincount(y[among]) * size / len(among)
+    sizes = np.floor(shares).astype(np.int64)
+    sizes[np.argsort(sizes - shares, kind="stable")[: size - sizes.sum()]] += 1
+    drawn = [random.permutation(among[y[among] == number])[:each] for number, each in enumerate(sizes)]
+    return np.sort(np.concatenate(drawn))
 
 
-def _refuse_untrained(samples: Samples, train: Indices, sizes: PartSizes) -> None:
+def _refuse_untrained(samples: Samples, train: Indices) -> None:
     counts = np.bincount(samples.y[train], minlength=len(samples.classes))
     if counts.min() == 0:
         missing = [label for label, count in zip(samples.classes, counts, strict=True) if count == 0]
         raise InvalidError(
             "INVALID_DATA",
-            f"Among the {sizes.train:,} samples to train on there is none of the class {missing[0]!r}.",
+            f"Among the {len(train):,} samples to train on there is none of the class {missing[0]!r}.",
             field="dataset.train_size",
             classes=missing,
         )
