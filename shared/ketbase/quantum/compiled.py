@@ -55,7 +55,7 @@ class _Cache(caching.FunctionCache):
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Have a function compiled; it may take sums in another order than written, always in the same one on one machine.
+    """Have a function compiled that may add up in another order than written, but always the same on one machine.
 
     Args:
         function: in the part of Python that numba knows. It calls nothing compiled of another module, for only its

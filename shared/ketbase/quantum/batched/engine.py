@@ -19,6 +19,7 @@ from ketbase.quantum.batched.angles import Floats
 from ketbase.quantum.batched.kernels import Reals, Turns
 from ketbase.quantum.batched.observables import Observables
 from ketbase.quantum.batched.plan import NARROWEST, Plan
+from ketbase.quantum.batched.turning import own_turns, shared_turns
 
 type Precision = Literal["complex64", "complex128"]
 type Complex = NDArray[np.complexfloating]
@@ -37,15 +38,15 @@ class _Batch(NamedTuple):
     """The input of all samples.
 
     Attributes:
-        shared: cosines and sines of the halves of the shared angles.
-        own: each sample's own angles, radians.
         factors: see `ketbase.quantum.batched.kernels.Turns`.
+        shared: see there.
+        own: each sample's own angles, radians.
         amplitudes: where each sample starts, where it is not |0…0⟩.
     """
 
+    factors: Reals
     shared: Reals
     own: Floats
-    factors: Reals
     amplitudes: Complex | None
 
 
@@ -188,15 +189,8 @@ class Engine:
     # --- One part ---
 
     def _batch(self, parameters: Floats, features: Floats, amplitudes: Complex | None) -> _Batch:
-        tables = self.plan.tables
         shared, own = self.plan.angles.values(parameters, features)
-        n_tables = int(tables.strings[-1, 0]) + 1 if len(tables.strings) else 0
-        factors = np.empty((n_tables, 2, 1 << self.plan.n_qubits), self._real)
-        kernels.phase_factors(tables, shared, factors)
-        return _Batch(self._turned(shared / 2), own, factors, amplitudes)
-
-    def _turned(self, angles: Floats) -> Reals:
-        return np.array([np.cos(angles), np.sin(angles)], self._real)
+        return _Batch(*shared_turns(self.plan.tables, shared, self._real), own, amplitudes)
 
     def _room(self, name: str, shape: tuple[int, ...], kind: type[np.floating]) -> Reals:
         """Give an array of the thread's own; it holds whatever was left there."""
@@ -217,9 +211,7 @@ class Engine:
         else:
             rows = state.reshape(2, -1, width)
             rows[0], rows[1] = batch.amplitudes[part].real.T, batch.amplitudes[part].imag.T
-        own = batch.own[:, part]
-        of_strings = own[tables.phases[:, 1]] * tables.coefficients[:, None]
-        turns = Turns(batch.factors, batch.shared, self._turned(own / 2), self._turned(of_strings))
+        turns = Turns(batch.factors, batch.shared, *own_turns(tables, batch.own[:, part], self._real))
         state, spare = kernels.forward(state, spare, width, tables, turns)
         return _State(state, spare, width, turns)
 

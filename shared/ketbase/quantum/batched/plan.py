@@ -23,9 +23,9 @@ NARROWEST = 4
 """The fewest samples side by side that fill a vector register."""
 
 _REFUSED = {
+    "control_flow": "control flow",
     "reset": "RESET",
     "mid_circuit_measurement": "gates after a measurement",
-    "control_flow": "control flow",
 }
 _ROOM = 3 * 16 * NARROWEST
 """Bytes that a thread takes for each row: three states of a few samples."""
@@ -72,11 +72,11 @@ def plan(definition: CircuitDefinition, features: Sequence[str] = (), *, max_mem
         InvalidCircuitError: `CIRCUIT_NOT_DIFFERENTIABLE`, with what the circuit holds that is no gate.
         ExecutionError: `INSUFFICIENT_MEMORY`.
     """
-    for feature in definition.features:
-        if feature in _REFUSED:
+    for feature, what in _REFUSED.items():
+        if feature in definition.features:  # as has every circuit that is kept as OpenQASM 3
             raise InvalidCircuitError(
                 "CIRCUIT_NOT_DIFFERENTIABLE",
-                f"The circuit holds {_REFUSED[feature]}; gates, and measurements at the end, can be trained.",
+                f"The circuit holds {what}; gates, and measurements at the end, can be trained.",
                 feature=feature,
             )
     members = [each for gate in definition.gates if gate.type != "MEASURE" for each in primitives(gate)]
