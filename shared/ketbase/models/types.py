@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.datasets.types import DataSummary, Label
@@ -95,8 +95,8 @@ class ModelSpec(Model):
     The arrays of `arrays.npz`, in double precision: `mean` and `std` of the raw features; with principal components
     `components`, shape (n_components, n_raw), and `center`, which is subtracted first; `low` and `high`, by which
     each column is brought into [0, π] for rotations (nothing is clipped); `parameters` in the order of `parameters`
-    here; for a kernel `support`, shape (n_support, n_columns), `dual`, shape (n_classes·(n_classes−1)/2, n_support),
-    and `intercept`.
+    here; for a kernel `support`, shape (n_support, n_columns), `dual`, shape (n_classes·(n_classes-1)/2,
+    n_support), and `intercept`.
 
     Attributes:
         columns: names of the raw features, in the order in which predictions give them.
@@ -177,6 +177,22 @@ class ModelRecord(ModelSummary):
     config: dict[str, Any]
 
 
+class ModelEntry(ModelSummary):
+    """What the records hold of a model: what a prediction has to know.
+
+    Attributes:
+        revision: counts changes, so that none is made of what was read too early.
+        shadowed_by: the model that answers unseen beside this one.
+    """
+
+    artifact: Artifact
+    deployment: Deployment | None = None
+    training_cost: Money
+    cost_per_prediction: Money
+    revision: int = 1
+    shadowed_by: str | None = None
+
+
 class PredictOptions(Model):
     """Where and how a prediction's circuits run; the deployment says, where this does not."""
 
@@ -195,7 +211,7 @@ class Predict(Model):
 class Prediction(Model):
     """What a model says of one sample."""
 
-    model_config = {"populate_by_name": True}
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     class_: Annotated[Label, Field(alias="class")]
     confidence: float

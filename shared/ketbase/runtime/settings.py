@@ -42,6 +42,7 @@ class Settings(BaseSettings):
         memory_mb: what this function has, as Lambda says; its seconds are priced by it.
         compute_memory_mb: what a function that simulates has, for estimates and outside Lambda.
         control_memory_mb: the same of the function that collects a result.
+        predict_memory_mb: the same of the function that predicts.
         lane: where this process is: a function (or a worker of the local stack), or a container of the second lane.
         batch_memory_mb: what a container of the second lane has; without it there is no second lane.
         batch_vcpus: what it has beside, and the threads that simulate there.
@@ -133,6 +134,7 @@ class Settings(BaseSettings):
     memory_mb: int | None = Field(default=None, validation_alias="AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
     compute_memory_mb: int = 3_008
     control_memory_mb: int = 1_024
+    predict_memory_mb: int = 1_769
 
     lane: Literal["function", "batch", "gpu"] = "function"
     batch_memory_mb: int = Field(default=0, ge=0)

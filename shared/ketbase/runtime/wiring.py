@@ -70,6 +70,9 @@ if TYPE_CHECKING:
     from ketbase.jobs.store import JobStore
     from ketbase.jobs.sweeper import Sweeper
     from ketbase.ledger.service import Ledger
+    from ketbase.models.pricing import PredictionPrices
+    from ketbase.models.registry import Registry
+    from ketbase.models.store import ModelStore
     from ketbase.notices.deliverer import Deliverer
     from ketbase.optimize.service import Optimizations
     from ketbase.optimize.steps import OptimizeSteps
@@ -563,6 +566,30 @@ def state_search() -> StateSearch:
     from ketbase.states.search import StateSearch
 
     return StateSearch(state_store(), circuits(), state_vectors)
+
+
+@functools.cache
+def model_store() -> ModelStore:
+    """Where models lie."""
+    from ketbase.models.store import ModelStore
+
+    return ModelStore(records(), blobs())
+
+
+@functools.cache
+def prediction_prices() -> PredictionPrices:
+    """What predictions cost."""
+    from ketbase.models.pricing import PredictionPrices
+
+    return PredictionPrices(prices(), settings().predict_memory_mb)
+
+
+@functools.cache
+def registry() -> Registry:
+    """The models."""
+    from ketbase.models.registry import Registry
+
+    return Registry(model_store(), prediction_prices(), clock())
 
 
 @functools.cache
