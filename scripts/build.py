@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ SAM_BIN = ROOT / ".venv-sam/bin"
 BUILD = ROOT / ".build"
 REQUIREMENTS = BUILD / "requirements"
 IMAGE = BUILD / "image/task"
+MACHINE_CODE = BUILD / "machine-code"
 RUNTIME = BUILD / "runtime"
 SAM_BUILD = ROOT / ".aws-sam/build"
 
@@ -39,6 +41,8 @@ RUNTIME_CLIENT = ("awslambdaric==4.2.2", "simplejson==4.3.0", "snapshot-restore-
 """AWS's runtime client, to run the functions on this machine."""
 PLATFORM = ("--python-platform", "x86_64-manylinux_2_34", "--python-version", "3.13", "--only-binary", ":all:")
 """Amazon Linux 2023 has glibc 2.34."""
+LOOPS = ("ahead.py", "compiled.py", "batched", "optimization")
+"""What in the quantum room makes, and is made into, machine code."""
 NOT_IN_LAYER = ("quantum", "local")
 """The rooms of ketbase that no zip function may enter."""
 
@@ -63,11 +67,13 @@ def build_all() -> None:
     """Build everything that changed since it was built."""
     packages = digest("uv.lock", "scripts/build.py")
     code = digest("shared/ketbase", "functions")
+    loops = digest(*(f"shared/ketbase/quantum/{name}" for name in LOOPS))
     sam = digest("template.yaml", "layers", "infra")
     step("requirements", REQUIREMENTS, packages, write_requirements)
     step("runtime", RUNTIME, packages, build_runtime)
     step("image-packages", IMAGE, packages, build_image_packages)
     step("image-code", IMAGE / "ketbase", packages + code, build_image_code)
+    step("machine-code", MACHINE_CODE, packages + loops, build_machine_code)
     step("sam", SAM_BUILD, f"{packages} {code} {sam} {has_docker()}", sam_build)
 
 
@@ -185,6 +191,21 @@ def build_image_code() -> None:
     """Copy our code into the image's tree, as infra/Dockerfile does."""
     copy_code("shared/ketbase", IMAGE / "ketbase")
     copy_code("functions", IMAGE / "functions")
+    if MACHINE_CODE.exists():
+        shutil.copytree(MACHINE_CODE, IMAGE / "ketbase/quantum/machine_code")
+
+
+def build_machine_code() -> None:
+    """Compile the loops of the image's tree, as infra/Dockerfile does, and keep what came of it beside the tree."""
+    shutil.rmtree(MACHINE_CODE, ignore_errors=True)
+    inside = IMAGE / "ketbase/quantum/machine_code"
+    shutil.rmtree(inside, ignore_errors=True)
+    inside.mkdir()
+    interpreter = Path(sys.executable).resolve()  # outside the environment, whose packages the image lacks
+    seen = f"import sys; sys.path[:0] = {[str(IMAGE), str(RUNTIME)]!r}"
+    program = f"{seen}; from ketbase.quantum.ahead import compile_all; compile_all()"
+    subprocess.run([interpreter, "-S", "-I", "-B", "-c", program], check=True)
+    shutil.copytree(inside, MACHINE_CODE)
 
 
 # --- Files ---
@@ -203,7 +224,7 @@ def digest(*paths: str) -> str:
         folder = ROOT / path
         files = [folder] if folder.is_file() else sorted(f for f in folder.rglob("*") if f.is_file())
         for file in files:
-            if file.suffix != ".pyc":
+            if "__pycache__" not in file.parts:
                 found.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
     return found.hexdigest()
 

@@ -53,8 +53,8 @@ class Workers:
         )
 
     def warm(self) -> None:
-        """Let the processes begin to import what they need, without waiting for it."""
-        self._pool.schedule(_nothing)
+        """Let the processes begin to import what they need, and one to compile, without waiting for it."""
+        self._pool.schedule(_compile)
 
     def call(self, function: Function, payload: bytes, stop: threading.Event) -> bytes:
         """Do one step.
@@ -117,8 +117,11 @@ def _warm(provider: QuantumProvider) -> None:
     provider.compile(gate, backend=device, experiment=Experiment(), seed=0, optimization_level=0)
 
 
-def _nothing() -> None:
-    return None
+def _compile() -> None:
+    """Have the loops compiled beside the first steps; all processes read what is kept."""
+    from ketbase.quantum.ahead import compile_all
+
+    threading.Thread(target=compile_all, daemon=True).start()
 
 
 def _call(name: str, payload: bytes) -> bytes | _Raised:

@@ -14,13 +14,15 @@ from typing import Any
 from numba import njit
 from numba.core import caching, config
 
-AHEAD = Path(os.environ.get("KETBASE_MACHINE_CODE") or Path(__file__).with_name("machine_code"))
-"""Where machine code lies that was compiled ahead, by `python -m ketbase.quantum.ahead` with this variable set."""
+AHEAD = Path(__file__).with_name("machine_code")
+"""Where machine code lies that was compiled ahead, or will: make the folder, then run `ketbase.quantum.ahead`."""
 
 if AHEAD.is_dir():
     # AVX2 and FMA, which all processors of Lambda and Fargate have.
     os.environ.update(NUMBA_CPU_NAME="x86-64-v3", NUMBA_CPU_FEATURES="+avx2,+fma")
     config.reload_config()
+
+_dispatchers: list[Any] = []
 
 
 class _Ahead(caching.InTreeCacheLocator):
@@ -73,4 +75,10 @@ def _dispatcher(function: Callable[..., Any], *, fastmath: set[str] | bool) -> A
     dispatcher: Any = njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
     with suppress(RuntimeError):  # nowhere to keep it
         dispatcher._cache = _Cache(function)
+    _dispatchers.append(dispatcher)
     return dispatcher
+
+
+def misses() -> int:
+    """Say how often this process had to compile, for there was nothing to be read."""
+    return sum(sum(each.stats.cache_misses.values()) for each in _dispatchers)

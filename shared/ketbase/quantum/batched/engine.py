@@ -85,7 +85,7 @@ class Engine:
         self.plan = plan
         self.observables = observables
         self._real = _REAL[precision]
-        self._diagonals = observables.diagonals.astype(self._real)
+        self._diagonals = observables.diagonals.astype(self._real, order="C")
         self._threads = threads or os.process_cpu_count() or 1
         self._pool = ThreadPoolExecutor(max(self._threads - 1, 1), thread_name_prefix="engine")
         self._rooms = threading.local()
@@ -232,7 +232,7 @@ class Engine:
 
     def _bra(self, state: _State, slopes: Floats) -> Reals:
         """Give Σ_k g_k O_k |state⟩ for the slopes g, shape (n_observables, width)."""
-        slopes = np.ascontiguousarray(slopes, self._real)
+        slopes = np.array(slopes, self._real, order="C")
         bra = self._room_for_states("bra", state.width)
         kernels.diagonal_bra(state.array, state.width, self._diagonals, slopes, bra)
         for each in self.observables.strings:
