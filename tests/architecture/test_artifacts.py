@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functions.emulator import ARTIFACTS, LAYERS, artifact
+from tests.functions.emulator import ARTIFACTS, IMAGE, LAYERS, RUNTIME, artifact
 from tests.template import ROOT, Function, functions
 
 MAX_MEGABYTES = 100
@@ -85,6 +85,38 @@ def test_each_control_plane_handler_imports_about_as_quickly_as_its_libraries(
         print(f" (limit {MAX_RATIO})")
     slow = {function.folder: round(measured.ratio(function), 2) for function in CONTROL_PLANE}
     assert all(ratio <= MAX_RATIO for ratio in slow.values()), slow
+
+
+FIRST_GRADIENT = """
+import numpy, qiskit, scipy.sparse, ketbase.circuits.types, time
+began = time.process_time()
+from ketbase.circuits.types import CircuitDefinition, Gate
+from ketbase.quantum.batched.engine import Engine
+from ketbase.quantum.batched.observables import Observables
+from ketbase.quantum.batched.plan import plan
+from ketbase.quantum.compiled import misses
+gates = [
+    Gate(type="RY", targets=(0,), parameters={"theta": "a"}),
+    Gate(type="RZ", targets=(1,), parameters={"theta": "a"}),
+    Gate(type="CNOT", targets=(0, 1)),
+]
+engine = Engine(plan(CircuitDefinition.of_gates(2, gates)), Observables.of_paulis(2, [{"XZ": 1.0}]))
+engine.gradient(numpy.ones(1), numpy.zeros((32, 0)), lambda outputs, _: outputs)
+print(misses(), time.process_time() - began)
+"""
+
+
+def test_the_first_gradient_in_the_image_compiles_nothing_and_takes_less_than_a_second(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    program = f"import sys; sys.path[:0] = {[str(IMAGE), str(RUNTIME)]!r}\n{FIRST_GRADIENT}"
+    command = [Path(sys.executable).resolve(), "-S", "-I", "-c", program]
+    answers = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
+    seconds = min(float(answer[1]) for answer in answers)  # the first writes the bytecode that the real image has
+    with capsys.disabled():
+        print(f"\nnumba, the engine and its first gradient take {seconds:.2f} s in the image (limit 1 s)")
+    assert {answer[0] for answer in answers} == {"0"}
+    assert seconds < 1
 
 
 class Imports:
