@@ -1,0 +1,97 @@
+"""Runs one circuit with many sets of parameters on a backend, in as few calls as it takes."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ketbase.backends.experiments import MAX_PARAMETER_SETS, Experiment
+from ketbase.backends.remote import RemoteStatus
+from ketbase.backends.types import BackendInfo, CompiledCircuit, Outcome
+from ketbase.circuits.types import CircuitDefinition
+from ketbase.errors import ExecutionError
+from ketbase.ports.quantum import QuantumProvider
+from ketbase.quantum.experiments.expansion import MAX_OPERATIONS
+from ketbase.quantum.training.gradients import Spent
+
+_LEVEL = 1
+"""Of the compiler."""
+_GROWTH = 16
+"""How many operations one gate may become on a machine that has other gates and couplers."""
+_SEEDS = 2**31 - MAX_PARAMETER_SETS
+"""Circuits of one call take seeds one after the other."""
+_PAUSE_S = 5.0
+
+
+@dataclass
+class Runner:
+    """A backend, asked with shots.
+
+    Attributes:
+        provider: that has the backend.
+        backend: simulated here, or a machine elsewhere.
+        shots: of each circuit.
+        spent: all that was executed so far.
+    """
+
+    provider: QuantumProvider
+    backend: BackendInfo
+    shots: int
+    sleep: Callable[[float], None] = time.sleep
+    spent: Spent = field(default_factory=Spent)
+
+    def begin(self, tag: str, dice: np.random.Generator) -> None:
+        """Begin to count calls anew.
+
+        Args:
+            tag: begins our names of jobs at a provider, so that a call that is repeated finds its job there.
+            dice: give the seeds.
+        """
+        self._tag, self._dice, self._calls = tag, dice, 0
+
+    def counts(
+        self, definition: CircuitDefinition, bindings: Iterable[Mapping[str, float]]
+    ) -> Iterator[dict[str, int]]:
+        """Run a circuit that measures nothing, with all qubits measured, and give the counts for each binding.
+
+        Raises:
+            InvalidCircuitError: the backend cannot run it.
+            ExecutionError: running it failed.
+            UnavailableError: its provider does not answer.
+        """
+        fitting = MAX_OPERATIONS // (_GROWTH * (len(definition.gates) + definition.n_qubits))
+        size = max(min(MAX_PARAMETER_SETS, self.backend.capabilities.max_circuits, fitting), 1)
+        for some in itertools.batched(bindings, size, strict=False):
+            yield from self._outcome(definition, Experiment(parameters=tuple(map(dict, some)))).counts
+            self.spent = Spent(self.spent.circuits + len(some), self.spent.shots + len(some) * self.shots)
+
+    def _outcome(self, definition: CircuitDefinition, experiment: Experiment) -> Outcome:
+        seed = int(self._dice.integers(_SEEDS))
+        self._calls += 1
+        compiled = self.provider.compile(
+            definition, backend=self.backend, experiment=experiment, seed=0, optimization_level=_LEVEL
+        )
+        if self.backend.is_remote:
+            return self._fetched(compiled, experiment, seed)
+        return self.provider.execute(
+            compiled, backend=self.backend, experiment=experiment, shots=self.shots, seed=seed, noise=True
+        )
+
+    def _fetched(self, compiled: CompiledCircuit, experiment: Experiment, seed: int) -> Outcome:
+        """Hand in at a provider, unless that was done before we were interrupted, and wait."""
+        asked = {"backend": self.backend, "experiment": experiment, "shots": self.shots}
+        tag = f"{self._tag}-{self._calls}"
+        job = self.provider.submit(compiled, **asked, seed=seed, noise=True, tag=tag, again=True)  # type: ignore[arg-type]
+        while True:
+            state = self.provider.states(self.backend.engine, [job]).get(job)
+            if state is not None and state.status is RemoteStatus.COMPLETED:
+                return self.provider.fetch(job, compiled, **asked).outcome  # type: ignore[arg-type]
+            if state is not None and state.status.final:
+                raise ExecutionError(
+                    "PROVIDER_JOB_FAILED",
+                    f"{self.backend.name} ended a job as {state.raw}: {state.message or 'it does not say why'}",
+                    provider_job_id=job,
+                )
+            self.sleep(_PAUSE_S)

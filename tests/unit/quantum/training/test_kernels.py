@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from qiskit.quantum_info import Statevector, state_fidelity
+from sklearn.datasets import load_iris
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.svm import SVC
+
+from ketbase.quantum.batched.engine import Engine
+from ketbase.quantum.batched.observables import Observables
+from ketbase.quantum.batched.plan import plan
+from ketbase.quantum.build import circuit_of
+from ketbase.quantum.training.kernels import fitted, gram, kernel_probabilities, margins
+from ketbase.training.circuits import features_of
+from ketbase.training.templates import written_out
+from ketbase.training.types import Template
+
+
+def states(n_qubits: int, samples: np.ndarray) -> np.ndarray:
+    definition = written_out(Template(n_qubits=n_qubits, encoding="iqp"), n_qubits, trainable=False)
+    engine = Engine(
+        plan(definition, features_of(definition)), Observables.of_paulis(n_qubits, [{"I" * n_qubits: 1.0}])
+    )
+    return engine.states(np.zeros(0), samples)
+
+
+def test_entries_are_qiskits_fidelities() -> None:
+    definition = written_out(Template(n_qubits=5, encoding="iqp"), 5, trainable=False)
+    samples = np.random.default_rng(0).uniform(0, np.pi, (12, 5))
+    theirs = [
+        Statevector(circuit_of(definition).assign_parameters({f"x_{k}": value for k, value in enumerate(sample)}))
+        for sample in samples
+    ]
+    expected = [[state_fidelity(a, b) for b in theirs] for a in theirs]
+    ours = states(5, samples)
+    assert gram(ours) == pytest.approx(np.array(expected), abs=1e-9)
+    assert gram(ours[:4], ours[7:]) == pytest.approx(np.array(expected)[:4, 7:], abs=1e-9)
+
+
+def test_a_matrix_of_many_blocks_is_symmetric_with_ones_on_its_diagonal() -> None:
+    samples = np.random.default_rng(1).uniform(0, np.pi, (1_100, 3))
+    matrix = gram(states(3, samples))
+    assert (matrix == matrix.T).all()
+    assert (np.diagonal(matrix) == 1).all()
+    assert matrix[1_090, 5] == pytest.approx(abs(np.vdot(*states(3, samples[[1_090, 5]]))) ** 2, abs=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_margins_are_those_of_the_machine_for_each_pair(n_classes: int) -> None:
+    x, y = load_iris(return_X_y=True)
+    x, y = x[y < n_classes][::2, :2], y[y < n_classes][::2]
+    matrix = rbf_kernel(x, x, gamma=1.0)
+    machine = fitted(matrix, y, np.ones(n_classes), 2.0)
+    ours = margins(matrix[:, machine.support], machine.dual, machine.intercept)
+    svc = SVC(C=2.0, kernel="precomputed", decision_function_shape="ovo").fit(matrix, y)
+    theirs = svc.decision_function(matrix).reshape(len(x), -1) * (-1 if n_classes == 2 else 1)
+    assert ours == pytest.approx(theirs, abs=1e-9)
+    taken = kernel_probabilities(ours, n_classes, 1.0).argmax(axis=1)
+    assert np.mean(taken == svc.predict(matrix)) > 0.95
+
+
+def test_a_weight_moves_the_margin_to_the_other_class() -> None:
+    x, y = load_iris(return_X_y=True)
+    x, y = x[y > 0][:, :2], y[y > 0] - 1
+    matrix = rbf_kernel(x, x, gamma=1.0)
+
+    def first(weights: list[float]) -> int:
+        machine = fitted(matrix, y, np.array(weights), 1.0)
+        return int((margins(matrix[:, machine.support], machine.dual, machine.intercept) > 0).sum())
+
+    assert first([5.0, 1.0]) > first([1.0, 1.0]) > first([1.0, 5.0])
+
+
+def test_probabilities_grow_with_the_margins() -> None:
+    found = kernel_probabilities(np.array([[1.0, 2.0, 0.5], [0.0, 0.0, 0.0]]), 3, 1.0)
+    scores = np.array([3.0, -0.5, -2.5])
+    assert found[0] == pytest.approx(np.exp(scores) / np.exp(scores).sum())
+    assert found[1] == pytest.approx([1 / 3] * 3)
