@@ -22,7 +22,7 @@ from tests.fakes import ALICE, DictBlobs, TurnedClock, books
 
 
 def turned(axis, qubit, angle):
-    return Gate(type=axis, targets=(qubit,), parameters={"theta": angle})
+    return Gate.model_validate({"type": axis, "targets": (qubit,), "parameters": {"theta": angle}})
 
 
 def cnot(control, target):
