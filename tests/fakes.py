@@ -88,6 +88,9 @@ class DictBlobs:
     def link(self, key: str, seconds: int) -> str | None:
         return None
 
+    def upload_link(self, key: str, seconds: int) -> str | None:
+        return None
+
     def check(self) -> None:
         return None
 

@@ -216,6 +216,7 @@ def test_quantum_steps_and_compute_routes_are_image_functions() -> None:
         "circuits/diagram",
         "circuits/qasm",
         "circuits/state",
+        "datasets/check",
         "optimize/search",
         "providers/poll",
         "providers/refresh",

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,7 @@ def test_a_key_that_some_store_could_not_hold_is_refused(blobs: Blobs, key: str)
         lambda: blobs.info(key),
         lambda: blobs.delete(key),
         lambda: blobs.link(key, 60),
+        lambda: blobs.upload_link(key, 60),
     ]:
         with pytest.raises(ValueError, match="is no key"):
             attempt()
@@ -176,6 +178,22 @@ def test_anyone_can_read_a_blob_from_its_link_where_the_store_gives_one(blobs: B
         assert "Expires=60" in link
         with urllib.request.urlopen(link) as answer:
             assert answer.read() == b"a/b=c"
+
+
+def test_anyone_can_send_a_blob_to_its_upload_link_where_the_store_gives_one(blobs: Blobs) -> None:
+    link = blobs.upload_link("a/b=c", 60)
+    can_link = isinstance(blobs, S3Blobs) or (isinstance(blobs, CosBlobs) and blobs._links)
+    assert (link is not None) == can_link
+    if link is None:
+        return
+    assert "Expires=60" in link
+    assert blobs.info("a/b=c") is None
+    request = urllib.request.Request(link, b"sent\x00\xff", {"Content-Type": "text/csv"}, method="PUT")
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 200
+    assert blobs.get("a/b=c") == b"sent\x00\xff"
+    assert blobs.info("a/b=c") == BlobInfo(6, "text/csv", "", {})
+    assert list(blobs.keys("a/")) == ["a/b=c"]
 
 
 def test_the_store_says_that_it_answers(blobs: Blobs) -> None:
@@ -269,6 +287,26 @@ def test_a_put_that_was_killed_leaves_no_blob(tmp_path: Path, monkeypatch: pytes
             blobs.put(key, b"new", content_type=JSON)
     monkeypatch.undo()
     assert list(blobs.keys()) == ["a"]
+    assert blobs.get("a") == b"a"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a,blob"]
+
+
+def test_a_blob_that_comes_in_pieces_is_seen_when_all_of_them_are_there(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    with blobs.incoming("a", content_type=JSON, metadata={"from": "x" * 2_000}) as write:
+        for piece in (b"[1,", b"", b"2]"):
+            write(piece)
+        assert blobs.info("a") is None
+    assert blobs.get("a") == b"[1,2]"
+    assert blobs.info("a") == BlobInfo(5, JSON, hashlib.sha256(b"[1,2]").hexdigest(), {"from": "x" * 2_000})
+
+
+def test_a_blob_of_which_a_piece_is_missing_is_not_kept(tmp_path: Path) -> None:
+    blobs = FileBlobs(tmp_path)
+    fill(blobs, "a")
+    with suppress(OSError), blobs.incoming("a", content_type=JSON) as write:
+        write(b"half")
+        raise OSError("broken")
     assert blobs.get("a") == b"a"
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a,blob"]
 

@@ -12,6 +12,7 @@ import pytest
 
 from ketbase.backends.calibrations import id_of
 from ketbase.backends.remote import Properties
+from ketbase.datasets import layout
 from ketbase.runtime import wiring
 from tests.e2e.installation import Installation, Member, Route
 
@@ -44,6 +45,13 @@ def state(owner: Member, caller: Member) -> str:
     return owner.data_of("POST", f"/v1/circuits/{circuit(owner, caller)}/state", json={})["id"]
 
 
+def dataset(owner: Member, _caller: Member) -> str:
+    made = owner.data_of("POST", "/v1/datasets", json={"name": "Flowers", "format": "csv"})["dataset"]["id"]
+    data = b"length,flower\n1.5,rose\n2.5,lily\n"
+    wiring.blobs().put(layout.blob(owner.organization_id, made), data, content_type="text/csv")
+    return made
+
+
 def key(_owner: Member, caller: Member) -> str:
     return caller.new_key(["circuits:read"])["id"]
 
@@ -73,6 +81,7 @@ MAKERS: dict[str, Maker] = {
     "backend_id": Maker(lambda _owner, _caller: "aer", tenants=False),
     "calibration_id": Maker(calibration, tenants=False),
     "circuit_id": Maker(circuit),
+    "dataset_id": Maker(dataset),
     "invitation_id": Maker(invitation),
     "job_id": Maker(job),
     "key_id": Maker(key),
@@ -85,6 +94,7 @@ MAKERS: dict[str, Maker] = {
 
 BODIES: dict[str, Any] = {
     "CreateCircuit": {"name": "Bell", **BELL},
+    "CreateDataset": {"name": "Flowers", "format": "csv"},
     "CreateKey": {"name": "another", "scopes": ["circuits:read"]},
     "EstimateRequest": {"circuit": {"n_qubits": 2, "gates": 2}},
     "OptimizeCircuit": {"target_backend": "fake_fez", "effort": 1},

@@ -1,7 +1,7 @@
 """Fills a data folder with what the events in `events/` ask for: `python -m tests.functions.seed`.
 
 Run in a process of its own, with `KETBASE_DATA` naming the folder. The real services do it, with ids that count up:
-org_…1, circuit_…1 and …2, state_…1, and job_…1 to …6, each left where one event needs it.
+org_…1, circuit_…1 and …2, state_…1, dataset_…1 (its file there), and job_…1 to …6, each left where one event needs it.
 """
 
 import itertools
@@ -29,6 +29,7 @@ _COUNTED = (
     "ketbase.accounts.signup",
     "ketbase.auth.sessions",
     "ketbase.circuits.service",
+    "ketbase.datasets.service",
     "ketbase.optimize.service",
     "ketbase.states.service",
     "ketbase.steps.intake",
@@ -59,6 +60,7 @@ def main() -> None:
             for name in ("Bell pair", "Another Bell pair")
         ]
         wiring.states().create(caller, circuits[0].id, CreateState(name="A Bell pair's"))
+        upload_flowers(caller)
         run = RunCircuit(backend="fake_fez", shots=4_096, seed=7)
         for number, steps in NEEDED_STEPS.items():
             submission = wiring.runs().submit(caller, circuits[0].id, run, None)
@@ -98,6 +100,17 @@ def hand_over(caller: Caller) -> None:
         job = store.observe(job, remote.model_copy(update={"id": f"remote-{number}", "status": status}))
         if status.final:
             store.report(job, "run.fetched", "fetched", Progress(percentage=90, step="executed"))
+
+
+def upload_flowers(caller: Caller) -> None:
+    """Make data set 1, whose file arrived and was not looked at yet."""
+    from ketbase.datasets import layout
+    from ketbase.datasets.types import CreateDataset
+    from ketbase.runtime import wiring
+
+    made = wiring.datasets().create(caller, CreateDataset(name="Flowers", format="csv")).dataset
+    key = layout.blob(caller.organization_id, made.id)
+    wiring.blobs().put(key, b"length,flower\n1.5,rose\n2.5,lily\n", content_type="text/csv")
 
 
 def sign_in() -> None:

@@ -27,7 +27,7 @@ from ketbase.ports.records import ConditionFailedError, Delete, Equals, Index, R
 from ketbase.states.store import StateStore
 from ketbase.types import Model
 
-BLOB_ROOMS = ("circuits", "compiled", "jobs", "states")
+BLOB_ROOMS = ("circuits", "compiled", "datasets", "jobs", "states")
 """The first part of the blobs' keys; the second is the organisation."""
 
 _WHOLE = "organization"

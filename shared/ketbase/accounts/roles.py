@@ -27,6 +27,7 @@ _ADDED: Final[dict[Role, frozenset[str]]] = {
         {
             "backends:read",
             "circuits:read",
+            "datasets:read",
             "jobs:read",
             "models:read",
             "organization:read",
@@ -38,6 +39,7 @@ _ADDED: Final[dict[Role, frozenset[str]]] = {
         {
             "circuits:delete",
             "circuits:write",
+            "datasets:write",
             "heartbeats:write",
             "jobs:cancel",
             "jobs:submit",

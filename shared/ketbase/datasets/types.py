@@ -81,8 +81,14 @@ class Dataset(Model):
     """An uploaded file.
 
     Attributes:
-        status: `waiting` until the file arrived and was read; `refused`, with `problem`, where it is not what it
-            says.
+        status: `waiting` until the file was checked; `refused`, with `problem`, where it is not what it says.
+        sha256: of the file.
+        n_samples: rows.
+        n_features: columns without the one of the labels.
+        columns: what the first hundred features are called.
+        classes: the labels.
+        counts: samples of each class.
+        label: the column that was looked at for the labels; `None` for the last one.
     """
 
     id: str
@@ -94,8 +100,13 @@ class Dataset(Model):
     size_bytes: int | None = None
     sha256: str | None = None
     n_samples: int | None = None
+    n_features: int | None = None
     columns: tuple[str, ...] = ()
+    classes: tuple[Label, ...] = ()
+    counts: tuple[int, ...] = ()
+    label: str | None = None
     created_at: Moment
+    checked_at: Moment | None = None
 
 
 class CreateDataset(Model):
@@ -103,6 +114,16 @@ class CreateDataset(Model):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     format: UploadFormat
+
+
+class CheckDataset(Model):
+    """The body of `POST /v1/datasets/{id}/check`.
+
+    Attributes:
+        label: the column of the labels; the last one, where it is not said.
+    """
+
+    label: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
 
 
 class Upload(Model):

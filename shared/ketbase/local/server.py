@@ -7,9 +7,14 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
 
+from ketbase.adapters.blobs.files import FileBlobs
+from ketbase.datasets.types import MAX_UPLOAD_BYTES
 from ketbase.local.metrics import PrometheusMeter
 from ketbase.local.template import Template
+from ketbase.local.uploads import UploadDoor
+from ketbase.runtime import wiring
 from ketbase.runtime.http import application
+from ketbase.runtime.uploads import key_of
 
 _REQUESTS = 500
 """The most requests served at one moment: whoever waits for a job's result holds a thread."""
@@ -22,6 +27,7 @@ def web_application(template: Template, meter: PrometheusMeter | None = None) ->
         routers.append(_metrics_router(meter))
     app = application(*literal_first(routers))
     app.router.lifespan_context = _with_room
+    _take_uploads(app)
     return app
 
 
@@ -34,6 +40,18 @@ def literal_first(routers: Iterable[APIRouter]) -> list[APIRouter]:
 async def _with_room(_app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = _REQUESTS
     yield
+
+
+def _take_uploads(app: FastAPI) -> None:
+    """Take files where the store of blobs does not do it itself."""
+    blobs = wiring.blobs()
+    if isinstance(blobs, FileBlobs):
+        app.add_middleware(
+            UploadDoor,
+            blobs=blobs,
+            key_of=lambda path: key_of(wiring.vault(), wiring.clock().now(), path),
+            limit_bytes=MAX_UPLOAD_BYTES,
+        )
 
 
 def _metrics_router(meter: PrometheusMeter) -> APIRouter:

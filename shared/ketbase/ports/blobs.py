@@ -15,7 +15,11 @@ class BlobNotFoundError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """What is known of a blob without reading it; `size` in bytes, `sha256` in hex."""
+    """What is known of a blob without reading it; `size` in bytes.
+
+    Attributes:
+        sha256: in hex; empty where somebody sent the blob to an `upload_link`.
+    """
 
     size: int
     content_type: str
@@ -54,6 +58,9 @@ class Blobs(Protocol):
 
     def link(self, key: str, seconds: int) -> str | None:
         """Make an address from which anyone can read the blob for a while; `None` where the store has none."""
+
+    def upload_link(self, key: str, seconds: int) -> str | None:
+        """Make an address to which anyone can `PUT` the blob for a while; `None` where the store has none."""
 
     def check(self) -> None:
         """Do the least that proves the store answers; raises whatever the store raises."""

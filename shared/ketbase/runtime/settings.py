@@ -31,9 +31,14 @@ class Settings(BaseSettings):
         pinecone_api_key: of a project at Pinecone.
         pinecone_cloud: where new indexes are made, `aws`, `gcp` or `azure`, in `pinecone_region`.
         pinecone_host: of the control plane, if not Pinecone's own.
+        datasets_url: where images in IDX form lie, under `mnist/` and `fashion_mnist/`: a folder, or `blobs:` and
+            what the keys of blobs begin with; without one, `datasets` in `data`, or `blobs:datasets/images` where
+            blobs are no files.
         max_running_jobs: the most jobs of all organisations that run at one moment.
         max_concurrent_jobs: the most jobs of one organisation that run at one moment.
         job_deadline_s: a job that runs longer than this is stopped by the sweeper.
+        training_hours: a training that runs longer than this is stopped instead.
+        training_stretch_s: after which a step of a training leaves the rest to the next one.
         remote_deadline_days: a job that is at a provider for longer than this is stopped there.
         provider_silence_h: so is one of which the provider says nothing for longer than this.
         sweep_grace_s: how long a started job may show no sign of life before the sweeper looks at it.
@@ -120,11 +125,15 @@ class Settings(BaseSettings):
     braket_bucket: str = ""
     braket_url: str | None = None
 
+    datasets_url: str = ""
+
     poll_every_s: int = Field(default=5, ge=1)
 
     max_running_jobs: int = 100
     max_concurrent_jobs: int = 10
     job_deadline_s: int = 3_600
+    training_hours: float = 48
+    training_stretch_s: float = Field(default=15, gt=0)
     remote_deadline_days: float = 14
     provider_silence_h: float = 24
     sweep_grace_s: int = 60

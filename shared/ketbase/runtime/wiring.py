@@ -9,6 +9,7 @@ import functools
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ketbase.errors import NotFoundError
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     from ketbase.costs.statement import Statement
     from ketbase.costs.statements import Statements
     from ketbase.costs.usage import UsageReports
+    from ketbase.datasets.service import Datasets
+    from ketbase.datasets.store import DatasetStore
     from ketbase.jobs.dispatcher import Dispatcher
     from ketbase.jobs.purge import JobPurge
     from ketbase.jobs.service import Jobs
@@ -78,11 +81,14 @@ if TYPE_CHECKING:
     from ketbase.optimize.steps import OptimizeSteps
     from ketbase.ports.blobs import Blobs
     from ketbase.ports.clock import Clock
+    from ketbase.ports.datasets import DataReader
     from ketbase.ports.doorbell import Doorbell
     from ketbase.ports.identity import IdentityProvider
+    from ketbase.ports.images import Images
     from ketbase.ports.mail import Mail
     from ketbase.ports.quantum import CircuitLanguage, QuantumProvider, StateVectors
     from ketbase.ports.records import Records
+    from ketbase.ports.training import Trainer
     from ketbase.ports.vectors import Vectors
     from ketbase.ports.webhooks import Webhooks
     from ketbase.ports.workflows import Workflows
@@ -102,6 +108,8 @@ if TYPE_CHECKING:
     from ketbase.steps.failing import Failing
     from ketbase.steps.files import JobFiles
     from ketbase.steps.intake import Intake
+    from ketbase.training.service import Trainings
+    from ketbase.training.steps import TrainingSteps
     from ketbase.vault import Vault
 
 _FUNCTION_THREADS = 2
@@ -109,6 +117,8 @@ _BESIDE_MB = 2_048
 """What a container needs beside the simulation: the interpreter, the SDKs, and what Aer copies."""
 _START_S = 60
 """What of a container's time is kept for its start, in seconds."""
+_IN_BLOBS = "blobs:"
+_IMAGE_BLOBS = f"{_IN_BLOBS}datasets/images"
 
 # --- Adapters ---
 
@@ -243,6 +253,26 @@ def state_vectors() -> StateVectors:
     from ketbase.quantum.states import QiskitStates
 
     return QiskitStates(_sandbox())
+
+
+@functools.cache
+def data_reader() -> DataReader:
+    """What reads uploaded data."""
+    from ketbase.quantum.data.reader import UploadReader
+
+    return UploadReader()
+
+
+@functools.cache
+def images() -> Images:
+    """The installation's images."""
+    from ketbase.adapters.images import BlobImages, FolderImages
+
+    chosen = settings()
+    where = chosen.datasets_url or ("" if chosen.blobs == "files" else _IMAGE_BLOBS)
+    if where.startswith(_IN_BLOBS):
+        return BlobImages(blobs(), where.removeprefix(_IN_BLOBS))
+    return FolderImages(Path(where) if where else chosen.data / "datasets")
 
 
 @functools.cache
@@ -593,6 +623,31 @@ def registry() -> Registry:
 
 
 @functools.cache
+def dataset_store() -> DatasetStore:
+    """Where uploaded data lies."""
+    from ketbase.datasets.store import DatasetStore
+
+    return DatasetStore(records(), blobs())
+
+
+@functools.cache
+def datasets() -> Datasets:
+    """The uploaded data sets."""
+    from ketbase.datasets.service import Datasets
+
+    return Datasets(dataset_store(), data_reader, clock(), _own_upload_link)
+
+
+def _own_upload_link(key: str, seconds: int) -> str | None:
+    """Make an address of the local stack to which a blob can be sent; it takes what goes into its folder only."""
+    from ketbase.runtime.uploads import upload_path
+
+    if settings().blobs != "files":
+        return None
+    return settings().public_url.rstrip("/") + upload_path(vault(), clock(), key, seconds)
+
+
+@functools.cache
 def ledger() -> Ledger:
     """The books."""
     from ketbase.ledger.service import Ledger
@@ -769,6 +824,7 @@ def sweeper() -> Sweeper:
     patience = Patience(
         grace=timedelta(seconds=chosen.sweep_grace_s),
         deadline=timedelta(seconds=chosen.job_deadline_s + longest),
+        training=timedelta(hours=chosen.training_hours),
         remote=timedelta(days=chosen.remote_deadline_days),
         silence=timedelta(hours=chosen.provider_silence_h),
     )
@@ -945,6 +1001,48 @@ def optimize_steps() -> OptimizeSteps:
         Ceiling(job_store(), meter, clock()),
         doorbell(),
         clock(),
+    )
+
+
+@functools.cache
+def trainings() -> Trainings:
+    """Submission of trainings."""
+    from ketbase.training.service import Trainings
+
+    return Trainings(account_store(), circuits(), datasets(), backends(), quotes(), intake())
+
+
+@functools.cache
+def trainer() -> Trainer:
+    """What trains models."""
+    from ketbase.quantum.training.trainer import QuantumTrainer
+
+    return QuantumTrainer(provider(), images())
+
+
+@functools.cache
+def training_steps() -> TrainingSteps:
+    """The steps of a training."""
+    from ketbase.costs.meter import Meter
+    from ketbase.steps.ceiling import Ceiling
+    from ketbase.training.books import Books
+    from ketbase.training.files import TrainingFiles
+    from ketbase.training.steps import TrainingSteps
+
+    meter = Meter(prices(), settings().memory_mb or settings().compute_memory_mb)
+    return TrainingSteps(
+        job_store(),
+        job_files(),
+        TrainingFiles(blobs()),
+        trainer(),
+        dataset_store(),
+        registry(),
+        backends(),
+        Books(job_store(), backends(), prices(), meter),
+        meter,
+        Ceiling(job_store(), meter, clock()),
+        doorbell(),
+        stretch_s=settings().training_stretch_s,
     )
 
 

@@ -34,6 +34,13 @@ class CosBlobs(ObjectBlobs):
         checked(key)
         return None
 
+    def upload_link(self, key: str, seconds: int) -> str | None:
+        """Make an address to which anyone can `PUT` the blob for a while; `None` without HMAC keys."""
+        if self._links:
+            return super().upload_link(key, seconds)
+        checked(key)
+        return None
+
     def _integrity(self, data: bytes) -> Mapping[str, str]:
         return {"ContentMD5": base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()}
 

@@ -5,7 +5,8 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _PART = 200
 """Longest part of a segment in one name; file systems end at 255 bytes."""
 
 _INCOMING = ",incoming"
+_LARGEST = 2**63
 
 
 class FileBlobs:
@@ -36,19 +38,36 @@ class FileBlobs:
 
     def put(self, key: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None) -> None:
         """Keep `data` under `key`, in place of what lay there."""
+        with self.incoming(key, content_type=content_type, metadata=metadata) as write:
+            write(data)
+
+    @contextmanager
+    def incoming(
+        self, key: str, *, content_type: str, metadata: Mapping[str, str] | None = None
+    ) -> Iterator[Callable[[bytes], None]]:
+        """Take a blob piece by piece: give what writes the next one, and keep all of them when the block ends.
+
+        A block that raises keeps nothing.
+        """
         path = self._path(key)
-        header = {
-            "content_type": content_type,
-            "size": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "metadata": dict(metadata or {}),
-        }
+        digest, size = hashlib.sha256(), 0
+        # What describes a blob comes first, and is known last.
+        room = len(_header(content_type, _LARGEST, digest.hexdigest(), metadata or {}))
+
+        def write(piece: bytes) -> None:
+            nonlocal size
+            digest.update(piece)
+            size += len(piece)
+            file.write(piece)
+
         incoming = self._root / _INCOMING / secrets.token_hex(16)
         incoming.parent.mkdir(parents=True, exist_ok=True)
         try:
             with incoming.open("xb") as file:
-                file.write(json.dumps(header).encode() + b"\n")
-                file.write(data)
+                file.seek(room + 1)
+                yield write
+                file.seek(0)
+                file.write(_header(content_type, size, digest.hexdigest(), metadata or {}).ljust(room) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +139,11 @@ class FileBlobs:
         checked(key)
         return None
 
+    def upload_link(self, key: str, seconds: int) -> str | None:  # noqa: ARG002
+        """There is no address for a file of this machine; `ketbase.local.uploads` gives one."""
+        checked(key)
+        return None
+
     def check(self) -> None:
         """Make the folder and look into it."""
         self._root.mkdir(parents=True, exist_ok=True)
@@ -128,6 +152,11 @@ class FileBlobs:
     def _path(self, key: str) -> Path:
         *folders, name = _names(checked(key))
         return self._root.joinpath(*folders, name + _BLOB)
+
+
+def _header(content_type: str, size: int, sha256: str, metadata: Mapping[str, str]) -> bytes:
+    described = {"content_type": content_type, "size": size, "sha256": sha256, "metadata": dict(metadata)}
+    return json.dumps(described).encode()
 
 
 def _names(key: str) -> list[str]:

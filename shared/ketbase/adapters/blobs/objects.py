@@ -54,7 +54,7 @@ class ObjectBlobs(ABC):
                 return None
             raise
         metadata = dict(answer["Metadata"])
-        sha256 = metadata.pop(_SHA256)
+        sha256 = metadata.pop(_SHA256, "")
         return BlobInfo(answer["ContentLength"], answer["ContentType"], sha256, metadata)
 
     def delete(self, key: str) -> None:
@@ -72,6 +72,13 @@ class ObjectBlobs(ABC):
         """Make an address from which anyone can read the blob for a while."""
         address: str = self._client.generate_presigned_url(
             "get_object", Params={"Bucket": self._bucket, "Key": checked(key)}, ExpiresIn=seconds
+        )
+        return address
+
+    def upload_link(self, key: str, seconds: int) -> str | None:
+        """Make an address to which anyone can `PUT` the blob for a while."""
+        address: str = self._client.generate_presigned_url(
+            "put_object", Params={"Bucket": self._bucket, "Key": checked(key)}, ExpiresIn=seconds
         )
         return address
 
