@@ -123,6 +123,11 @@ bench-optimize: .venv/.synced ## Measure optimised circuits beside Qiskit's and 
 bench-success: .venv/.synced ## Measure how good the estimated success of a circuit is
 	@PYTHONPATH=. .venv/bin/python benchmarks/success.py
 
+.PHONY: bench-training
+bench-training: .venv/.synced ## Measure a training step beside PennyLane's, TensorCircuit's and Qiskit's
+	@$(UV) sync --quiet --frozen --all-extras --group peers
+	@PYTHONPATH=. .venv/bin/python benchmarks/training.py
+
 .PHONY: openapi
 openapi: .venv/.synced ## Write the OpenAPI document from the routes
 	@.venv/bin/python -m ketbase.local.openapi
