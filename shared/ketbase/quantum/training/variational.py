@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ketbase.errors import ExecutionError
+from ketbase.errors import ExecutionError, InvalidCircuitError
 from ketbase.quantum.training import optimizers
 from ketbase.quantum.training.checkpoints import Progress
 from ketbase.quantum.training.conversations import Answer, Conversation
@@ -93,7 +93,12 @@ def trained(task: Task, progress: Progress) -> Iterator[Progress]:
     if progress.stopped_by is not None:
         return
     epochs = _stepwise if task.config.optimizer in optimizers.FIRST_ORDER else _conversing
-    yield from epochs(task, progress)
+    try:
+        yield from epochs(task, progress)
+    except InvalidCircuitError as problem:
+        if problem.code != "INVALID_PARAMETER":
+            raise
+        raise _diverged(problem.message) from problem
 
 
 # --- Mini-batches ---
@@ -255,9 +260,8 @@ def _watched(epoch: EpochReport) -> float:
 
 def _refuse_endless(number: int, loss: float, numbers: Floats) -> None:
     if not (np.isfinite(loss) and np.isfinite(numbers).all()):
-        raise ExecutionError(
-            "TRAINING_DIVERGED",
-            f"In epoch {number} the loss or a parameter is no finite number any more; "
-            "a smaller learning rate may help.",
-            epoch=number,
-        )
+        raise _diverged(f"In epoch {number} the loss, or a parameter, is no finite number any more.")
+
+
+def _diverged(problem: str) -> ExecutionError:
+    return ExecutionError("TRAINING_DIVERGED", f"{problem} A smaller learning rate may help.")

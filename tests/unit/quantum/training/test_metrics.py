@@ -38,7 +38,6 @@ def test_intervals_of_a_bootstrap_are_as_wide_as_the_spread_of_new_samples() -> 
     f1s = [judged(seed)[2].f1.value for seed in range(150)]
     _, _, found = judged()
     assert found.f1.high - found.f1.low == pytest.approx(2 * 1.96 * np.std(f1s), rel=0.35)
-    _, labels, _ = judged()
     losses = np.random.default_rng(3).normal(5, 2, 200)
     mean = metrics(*judged()[:2], losses).loss
     assert mean.high - mean.low == pytest.approx(2 * 1.96 * losses.std() / np.sqrt(200), rel=0.1)
