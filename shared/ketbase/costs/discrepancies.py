@@ -81,7 +81,12 @@ def discrepancies(
         if not {job.month, *(event.month for event in events)}.isdisjoint(compared):
             yield from _job_discrepancies(job, events)
     for event in books.all_events:
-        if event.job_id not in books.jobs and event.month in compared and event.created_at > jobs_since:
+        if (
+            event.jobs
+            and event.job_id not in books.jobs
+            and event.month in compared
+            and event.created_at > jobs_since
+        ):
             yield _of(event, "job_missing", found=event.amount)
     for month in compared:
         yield from _account_discrepancies(organization_id, month, books)

@@ -14,7 +14,7 @@ from ketbase.costs.discrepancies import Books, Discrepancy, discrepancies
 from ketbase.jobs.layout import TALLIES
 from ketbase.jobs.store import JobStore
 from ketbase.ledger import layout
-from ketbase.ledger.types import CostEvent
+from ketbase.ledger.entries import cost_event
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import Item, Key, Put, Records, walk
 from ketbase.types import Model, Moment, iso
@@ -130,7 +130,7 @@ class Reconciler:
                     break
                 books.jobs[job.id] = job
             for item in walk(self._records, layout.events(organization_id), after=f"event#{compared[0]}"):
-                event = CostEvent.model_validate(item.values)
+                event = cost_event(item.values)
                 books.events[event.job_id].append(event)
             for item in walk(self._records, layout.usage(organization_id), after=compared[0]):
                 day = item.values["day"]

@@ -10,6 +10,7 @@ from ketbase.costs import months
 from ketbase.costs.statement import CURRENT, MAX_JOBS, DayLine, Statement, StatementLine
 from ketbase.errors import InvalidError, NotFoundError
 from ketbase.ledger import layout
+from ketbase.ledger.entries import cost_event
 from ketbase.ledger.service import Ledger
 from ketbase.ledger.types import CostEvent
 from ketbase.money import Money
@@ -72,7 +73,7 @@ class Statements:
             total=_cost(events),
             open=standing.reserved,
             final=now >= months.end(month) and not standing.reserved,
-            jobs=len(events),
+            jobs=_jobs(events),
             circuits=sum(event.circuits for event in events),
             shots=sum(event.shots for event in events),
             compute_seconds=sum(event.compute_ms for event in events) / 1_000,
@@ -96,7 +97,7 @@ class Statements:
         """Walk the month's cost events; behind a week after its end, only until they make up what was spent."""
         found = Money()
         for item in walk(self._records, layout.events(organization_id), after=f"event#{month}"):
-            event = CostEvent.model_validate(item.values)
+            event = cost_event(item.values)
             if event.created_at > months.end(month) + _LATE and found >= spent:
                 return
             if event.month == month:
@@ -111,7 +112,7 @@ def _days(month: str, events: list[CostEvent], last: date) -> Iterator[DayLine]:
     for number in range(last.day):
         day = months.begin(month).date() + timedelta(days=number)
         of_day = by_day.get(day, [])
-        yield DayLine(date=day, jobs=len(of_day), cost=_cost(of_day))
+        yield DayLine(date=day, jobs=_jobs(of_day), cost=_cost(of_day))
 
 
 def _lines(events: Iterable[CostEvent], by: Callable[[CostEvent], str]) -> list[StatementLine]:
@@ -122,7 +123,7 @@ def _lines(events: Iterable[CostEvent], by: Callable[[CostEvent], str]) -> list[
         StatementLine(
             id=name,
             name=name,
-            jobs=len(of),
+            jobs=_jobs(of),
             circuits=sum(event.circuits for event in of),
             shots=sum(event.shots for event in of),
             cost=_cost(of),
@@ -130,6 +131,10 @@ def _lines(events: Iterable[CostEvent], by: Callable[[CostEvent], str]) -> list[
         for name, of in groups.items()
     ]
     return sorted(lines, key=lambda line: (-line.cost.nano, line.id))
+
+
+def _jobs(events: Iterable[CostEvent]) -> int:
+    return sum(event.jobs for event in events)
 
 
 def _cost(events: Iterable[CostEvent]) -> Money:

@@ -9,16 +9,17 @@ from typing import Literal
 from ketbase.accounts.types import Caller
 from ketbase.errors import InvalidError
 from ketbase.ledger import layout
+from ketbase.ledger.entries import cost_event
 from ketbase.ledger.types import CostEvent
 from ketbase.money import Money
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import Item, Records, walk
-from ketbase.types import Model, iso
+from ketbase.types import Model
 
 MAX_DAYS = 366
 MAX_SUMS = 20_000
 """The most daily sums that one report adds up: one for each day, backend, user and key that was used."""
-_CURSOR = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)_(job_[0-9A-Z]{26})$")
+_CURSOR = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)_([\w.:,-]+)$")
 
 type GroupBy = Literal["day", "backend", "user", "key", "job"]
 
@@ -174,12 +175,15 @@ class UsageReports:
             found = _CURSOR.match(query.cursor)
             if found is None:
                 raise InvalidError("INVALID_CURSOR", "A cursor comes from an earlier page.", field="cursor")
-            after = max(after, f"event#{found[1]}#{found[2]}")
+            after = max(after, f"event#{found[1]}#{found[2].replace(',', '#')}")
         page = self._records.query(layout.events(organization_id), after=after, limit=query.limit)
-        events = [CostEvent.model_validate(item.values) for item in page.items]
+        events = [cost_event(item.values) for item in page.items]
         shown = tuple(event for event in events if event.created_at.date() <= end)
         more = page.next is not None and len(shown) == len(events)
-        return shown, f"{iso(shown[-1].created_at)}_{shown[-1].job_id}" if more else None
+        if not more:
+            return shown, None
+        ended, rest = page.items[-1].key.sort.removeprefix("event#").split("#", 1)
+        return shown, f"{ended}_{rest.replace('#', ',')}"
 
 
 def _grouped(items: Iterable[Item], by: Callable[[Item], str]) -> list[tuple[str, list[Item]]]:

@@ -82,6 +82,12 @@ def event(event: CostEvent) -> Key:
     return Key(events(event.organization_id), f"event#{iso(event.created_at)}#{event.job_id}")
 
 
+def growing(event: CostEvent) -> Key:
+    """Where the cost event of a day lies to which more is added."""
+    parts = (iso(event.created_at), event.job_id, event.backend, event.user_id, event.key_id or "-")
+    return Key(events(event.organization_id), f"event#{'#'.join(parts)}")
+
+
 def usage(organization_id: str) -> str:
     """The partition of an organisation's daily sums, in order of the day."""
     return f"org#{organization_id}#usage"

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from ketbase.errors import BudgetError
 from ketbase.ledger import entries, layout
+from ketbase.ledger.entries import Terms
 from ketbase.ledger.layout import NO_LIMIT, Account
 from ketbase.ledger.types import Budget, Reservation, Standing
 from ketbase.money import Money
@@ -66,16 +67,38 @@ class Ledger:
                 budget stopped new jobs.
         """
         amount = reservation.amount if more is None else more
-        writes: list[Write] = []
+        terms = self.terms(reservation, amount, pausing=more is None)
+        return [entries.reserve(each, amount.nano) for each in terms]
+
+    def terms(
+        self,
+        reservation: Reservation,
+        amount: Money,
+        *,
+        pausing: bool = True,
+        what: str = "This job may cost up to",
+    ) -> list[Terms]:
+        """Read on which terms each account takes an amount now.
+
+        Args:
+            reservation: in whose books.
+            amount: that is wanted.
+            pausing: whether an alert of the budget may refuse it.
+            what: it is for, as an error begins.
+
+        Raises:
+            BudgetError: see `hold`.
+        """
+        found: list[Terms] = []
         for account, item in self._opened(layout.accounts(reservation)):
             standing = _standing(account, item)
-            pause_at = None if more is not None else item.values.get("pause_new_at")
+            pause_at = item.values.get("pause_new_at") if pausing else None
             if pause_at is not None and (standing.spent.nano >= pause_at or item.values.get(_PAUSED)):
                 raise _paused(standing)
             if standing.remaining is not None and amount > standing.remaining:
-                raise _exceeded(standing, standing.remaining, amount)
-            writes.append(entries.reserve(account, amount.nano, limit=item.values["limit"], pause_at=pause_at))
-        return writes
+                raise _exceeded(standing, standing.remaining, amount, what)
+            found.append(Terms(account, item.values["limit"], pause_at))
+        return found
 
     def _opened(self, accounts: tuple[Account, ...]) -> Iterator[tuple[Account, Item]]:
         items = self._read(accounts)
@@ -276,10 +299,10 @@ def _paused(standing: Standing) -> BudgetError:
     )
 
 
-def _exceeded(standing: Standing, remaining: Money, needed: Money) -> BudgetError:
+def _exceeded(standing: Standing, remaining: Money, needed: Money, what: str) -> BudgetError:
     return BudgetError(
         "BUDGET_EXCEEDED",
-        f"This job may cost up to ${needed}, and {_WHOSE[standing.whose]} budget for {standing.month} has "
+        f"{what} ${needed}, and {_WHOSE[standing.whose]} budget for {standing.month} has "
         f"${remaining} left of ${standing.limit}.",
         whose=standing.whose,
         month=standing.month,

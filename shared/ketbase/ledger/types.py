@@ -48,11 +48,16 @@ class Charge(Model):
         )
 
 
+PREDICTIONS = "prediction"
+"""The type of the cost events of served models."""
+
+
 class CostEvent(Model):
-    """What one finished job cost.
+    """What one finished job cost, or the predictions of a model on one day.
 
     Attributes:
-        event_type: the job's kind.
+        job_id: of the job, or of the model.
+        event_type: the job's kind, or `prediction`.
         month: which month paid.
         amount: what was settled, at most what was reserved.
     """
@@ -71,6 +76,11 @@ class CostEvent(Model):
     shots: int
     compute_ms: int
     created_at: Moment
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs it is of."""
+        return 0 if self.event_type == PREDICTIONS else 1
 
 
 class Standing(Model):
