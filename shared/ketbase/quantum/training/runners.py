@@ -1,9 +1,10 @@
-"""Runs one circuit with many sets of parameters on a backend, in as few calls as it takes."""
+"""Runs one circuit with many sets of parameters: at a backend in few calls, or drawn from computed states."""
 
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from ketbase.backends.types import BackendInfo, CompiledCircuit, Outcome
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.errors import ExecutionError
 from ketbase.ports.quantum import QuantumProvider
+from ketbase.quantum.batched.engine import Engine
+from ketbase.quantum.batched.observables import Observables
+from ketbase.quantum.batched.plan import plan
 from ketbase.quantum.experiments.expansion import MAX_OPERATIONS
 from ketbase.quantum.training.gradients import Spent
 
@@ -23,6 +27,70 @@ _GROWTH = 16
 _SEEDS = 2**31 - MAX_PARAMETER_SETS
 """Circuits of one call take seeds one after the other."""
 _PAUSE_S = 5.0
+_AMPLITUDES = 1 << 22
+"""Of the states that are computed at a time."""
+
+
+class Runs(Protocol):
+    """What circuits are run on, with shots."""
+
+    @property
+    def spent(self) -> Spent:
+        """All that was executed so far."""
+
+    def begin(self, tag: str, dice: np.random.Generator) -> None:
+        """Begin to count calls anew.
+
+        Args:
+            tag: begins our names of jobs at a provider, so that a call that is repeated finds its job there.
+            dice: give the seeds.
+        """
+
+    def counts(
+        self, definition: CircuitDefinition, bindings: Iterable[Mapping[str, float]]
+    ) -> Iterator[dict[str, int]]:
+        """Run a circuit that measures nothing, with all qubits measured, and give the counts for each binding.
+
+        Raises:
+            InvalidCircuitError: the backend cannot run it.
+            ExecutionError: running it failed.
+            UnavailableError: its provider does not answer.
+        """
+
+
+@dataclass
+class Drawn:
+    """A simulator without noise, which draws from the probabilities that the batched engine computes.
+
+    Attributes:
+        shots: of each circuit.
+        threads: of the engine.
+        spent: all that was executed so far.
+    """
+
+    shots: int
+    threads: int | None = None
+    spent: Spent = field(default_factory=Spent)
+
+    def begin(self, tag: str, dice: np.random.Generator) -> None:  # noqa: ARG002 (nothing is handed in anywhere)
+        """Begin to draw from these dice; see `Runs`."""
+        self._dice = dice
+
+    def counts(
+        self, definition: CircuitDefinition, bindings: Iterable[Mapping[str, float]]
+    ) -> Iterator[dict[str, int]]:
+        """Draw the counts for each binding; see `Runs`."""
+        n_qubits = definition.n_qubits
+        readout = Observables.of_probabilities(n_qubits, [0])
+        engine = Engine(plan(definition, definition.inputs), readout, threads=self.threads)
+        names = [f"{row:0{n_qubits}b}" for row in range(1 << n_qubits)]
+        for some in itertools.batched(bindings, max(_AMPLITUDES >> n_qubits, 1), strict=False):
+            angles = np.array([[each[name] for name in definition.inputs] for each in some], dtype=float)
+            states = engine.states(np.zeros(0), angles.reshape(len(some), len(definition.inputs)))
+            chances = states.real**2 + states.imag**2
+            for row in self._dice.multinomial(self.shots, chances / chances.sum(axis=1, keepdims=True)):
+                yield {names[outcome]: int(row[outcome]) for outcome in np.flatnonzero(row)}
+            self.spent = Spent(self.spent.circuits + len(some), self.spent.shots + len(some) * self.shots)
 
 
 @dataclass
@@ -43,24 +111,13 @@ class Runner:
     spent: Spent = field(default_factory=Spent)
 
     def begin(self, tag: str, dice: np.random.Generator) -> None:
-        """Begin to count calls anew.
-
-        Args:
-            tag: begins our names of jobs at a provider, so that a call that is repeated finds its job there.
-            dice: give the seeds.
-        """
+        """Begin to count calls anew; see `Runs`."""
         self._tag, self._dice, self._calls = tag, dice, 0
 
     def counts(
         self, definition: CircuitDefinition, bindings: Iterable[Mapping[str, float]]
     ) -> Iterator[dict[str, int]]:
-        """Run a circuit that measures nothing, with all qubits measured, and give the counts for each binding.
-
-        Raises:
-            InvalidCircuitError: the backend cannot run it.
-            ExecutionError: running it failed.
-            UnavailableError: its provider does not answer.
-        """
+        """Compile and run, so many bindings at a time as the backend takes; see `Runs`."""
         fitting = MAX_OPERATIONS // (_GROWTH * (len(definition.gates) + definition.n_qubits))
         size = max(min(MAX_PARAMETER_SETS, self.backend.capabilities.max_circuits, fitting), 1)
         for some in itertools.batched(bindings, size, strict=False):

@@ -19,7 +19,7 @@ from ketbase.quantum.batched.angles import Angles, Slot
 from ketbase.quantum.batched.observables import Observables
 from ketbase.quantum.training.gradients import Slopes, Spent
 from ketbase.quantum.training.inputs import Floats, Inputs
-from ketbase.quantum.training.runners import Runner
+from ketbase.quantum.training.runners import Runs
 
 _ROOT = math.sqrt(2)
 _TWO_TERMS = ((math.pi / 2, 0.5), (-math.pi / 2, -0.5))
@@ -55,7 +55,7 @@ class Shifted:
         parameters: Sequence[str],
         features: Sequence[str],
         observables: Observables,
-        runner: Runner,
+        runner: Runs,
     ):
         """Write the circuit such that each gate's angle has a name of its own.
 

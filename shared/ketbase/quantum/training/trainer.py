@@ -25,7 +25,7 @@ from ketbase.quantum.training.gradients import Circuit, Exact
 from ketbase.quantum.training.heads import Classification, class_weights
 from ketbase.quantum.training.inputs import Floats, Inputs, Labelled, Labels
 from ketbase.quantum.training.natural import natural_gradient
-from ketbase.quantum.training.runners import Runner
+from ketbase.quantum.training.runners import Drawn, Runner
 from ketbase.quantum.training.shifts import Shifted
 from ketbase.quantum.training.variational import Task, begun, trained
 from ketbase.training.checks import Fit, check, fitting, inexact
@@ -110,7 +110,9 @@ class QuantumTrainer:
             raise inexact("Adjoint gradients are", "backend")
         if subject.fit.amplitudes:
             raise inexact("Circuits with amplitude encoding are", "backend")
-        runner = Runner(self._provider, backend, config.shots or DEFAULT_SHOTS)
+        shots = config.shots or DEFAULT_SHOTS
+        ideal = computed_exactly(backend, None)
+        runner = Drawn(shots, self._threads) if ideal else Runner(self._provider, backend, shots)
         observables = subject.classification.observables
         return Shifted(subject.fit.definition, subject.parameters, subject.fit.features, observables, runner)
 

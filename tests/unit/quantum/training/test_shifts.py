@@ -18,7 +18,7 @@ from ketbase.quantum.simulators import AerEngine
 from ketbase.quantum.training.gradients import Exact, simultaneous
 from ketbase.quantum.training.heads import Classification
 from ketbase.quantum.training.inputs import Inputs
-from ketbase.quantum.training.runners import Runner
+from ketbase.quantum.training.runners import Drawn, Runner
 from ketbase.quantum.training.shifts import Shifted
 
 N_QUBITS = 3
@@ -109,9 +109,9 @@ def small() -> CircuitDefinition:
     return CircuitDefinition.of_gates(N_QUBITS, gates)
 
 
-def test_gradients_from_shots_agree_with_exact_ones_within_their_spread() -> None:
+@pytest.mark.parametrize("runner", [Runner(PROVIDER, backends()["aer"], 500), Drawn(500)], ids=["aer", "drawn"])
+def test_gradients_from_shots_agree_with_exact_ones_within_their_spread(runner: Runner | Drawn) -> None:
     parameters, inputs, labels = np.array([0.4, 1.3]), Inputs(np.array([[0.5, 1.0], [2.0, 0.3]])), np.array([0, 2])
-    runner = Runner(PROVIDER, backends()["aer"], 500)
     circuit = Shifted(small(), PARAMETERS, FEATURES, HEAD.observables, runner)
     fixed = HEAD.slopes(exact(small()).outputs(parameters, inputs), labels)
     found = []
@@ -126,8 +126,9 @@ def test_gradients_from_shots_agree_with_exact_ones_within_their_spread() -> Non
     assert (circuit.spent.circuits, circuit.spent.shots) == (circuits, circuits * 500)
 
 
-def test_the_same_dice_give_the_same_shots() -> None:
-    circuit = Shifted(small(), PARAMETERS, FEATURES, HEAD.observables, Runner(PROVIDER, backends()["aer"], 50))
+@pytest.mark.parametrize("runner", [Runner(PROVIDER, backends()["aer"], 50), Drawn(50)], ids=["aer", "drawn"])
+def test_the_same_dice_give_the_same_shots(runner: Runner | Drawn) -> None:
+    circuit = Shifted(small(), PARAMETERS, FEATURES, HEAD.observables, runner)
 
     def once(seed: int) -> list[list[float]]:
         circuit.begin("test", np.random.default_rng(seed))
