@@ -23,7 +23,7 @@ from httpx2 import Response
 
 from ketbase.adapters.clock import SystemClock
 from ketbase.auth.passwords import Passwords
-from ketbase.local.server import literal_first
+from ketbase.local.server import literal_first, take_uploads
 from ketbase.runtime import observability, wiring
 from ketbase.runtime.http import application
 from ketbase.runtime.settings import settings
@@ -100,6 +100,7 @@ class Installation:
         self.functions = {folder: _load(folder) for folder in _folders()}
         routers = [module.router for module in self.functions.values() if hasattr(module, "router")]
         self.app = application(*literal_first(routers))
+        take_uploads(self.app)
         self.document: dict[str, Any] = json.loads(json.dumps(self.app.openapi()))
         self.client: TestClient
         self.calls = 0

@@ -27,7 +27,7 @@ def web_application(template: Template, meter: PrometheusMeter | None = None) ->
         routers.append(_metrics_router(meter))
     app = application(*literal_first(routers))
     app.router.lifespan_context = _with_room
-    _take_uploads(app)
+    take_uploads(app)
     return app
 
 
@@ -42,7 +42,7 @@ async def _with_room(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-def _take_uploads(app: FastAPI) -> None:
+def take_uploads(app: FastAPI) -> None:
     """Take files where the store of blobs does not do it itself."""
     blobs = wiring.blobs()
     if isinstance(blobs, FileBlobs):
