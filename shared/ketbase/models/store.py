@@ -1,6 +1,7 @@
 """Where models lie: an entry in the records; the artifact, and what only the whole model shows, in blobs."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel
@@ -165,11 +166,17 @@ class ModelStore:
         return removed
 
     def erase(self, organization_id: str) -> Iterator[None]:
-        """Take away what lies beside an organisation's own partition, and pause after each small part."""
+        """Take away an organisation's models but their files, and pause after each small part."""
         for item in walk(self._records, layout.partition(organization_id), prefix=layout.PREFIX):
             entry = ModelEntry.model_validate(item.values)
             yield from self._erase_counters(organization_id, entry.id)
-            self._records.write(Delete(layout.named(organization_id, entry.name, entry.id)))
+            replicas = 0 if entry.deployment is None or entry.status != "deployed" else entry.deployment.replicas
+            with suppress(ConditionFailedError):  # it was retired a moment ago: the next walk finds it
+                self._records.write(
+                    Delete(item.key, (Equals("revision", entry.revision),)),
+                    Delete(layout.named(organization_id, entry.name, entry.id)),
+                    *([Update(layout.CAPACITY, add={"replicas": -replicas})] if replicas else []),
+                )
             yield
         yield from self._erase_partition(layout.names(organization_id))
 

@@ -248,3 +248,60 @@ class ServingMetrics(Model):
     avg_latency_ms: float | None
     error_rate: float
     cost_per_day: tuple[Money, ...]
+
+
+class Deployed(Model):
+    """The answer to a deployment.
+
+    Attributes:
+        status: `deploying` while functions for it are still being warmed; it answers already, only slower.
+        eta_seconds: until they are warm.
+    """
+
+    deployment_id: str
+    model_id: str
+    endpoint: str
+    status: Literal["deploying", "deployed"]
+    replicas: int
+    shadow_of: str | None = None
+    eta_seconds: int
+
+
+class ServedSide(Model):
+    """How one of two models did in a comparison.
+
+    Attributes:
+        avg_confidence: in the class that it names.
+    """
+
+    model_id: str
+    version: str
+    avg_latency_ms: float
+    p50_latency_ms: float
+    p95_latency_ms: float
+    cost: Money
+    avg_confidence: float
+
+
+class ShadowReport(Model):
+    """A model that answers unseen, compared with the one whose answers are given.
+
+    Attributes:
+        requests: that both answered.
+        predictions: in them.
+        errors: requests that the second could not answer, or had no money for; nobody was told.
+        agreement: the share of predictions of the same class, with Wilson's interval; `None` before the first.
+        confusion: row: the class the first names; column: the one the second names; in the order of `classes`.
+        confidence_difference: how much surer the second is, on average.
+    """
+
+    deployment_id: str
+    classes: tuple[Label, ...]
+    requests: int
+    predictions: int
+    errors: int
+    agreement: Estimate | None
+    confusion: tuple[tuple[int, ...], ...]
+    confidence_difference: float
+    first: ServedSide
+    second: ServedSide

@@ -54,9 +54,9 @@ class Inference(Protocol):
     ) -> bytes:
         """Write a model for others.
 
-        `qasm3` is the circuit, trained parameters bound and features free; `qiskit` and `pennylane` are Python files
-        that need nothing of Ketbase, hold the numbers, and whose `predict(inputs)` gives the class probabilities;
-        `onnx` is the preprocessing.
+        `qasm3` is the circuit, trained parameters bound and features free; `qiskit` and `pennylane` are Python
+        files that need nothing of Ketbase, hold the numbers, and whose `predict(inputs)` gives the class
+        probabilities; `onnx` is the preprocessing.
 
         Raises:
             InvalidError: `NOT_EXPORTABLE`, with what this form cannot say.

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
         compute_memory_mb: what a function that simulates has, for estimates and outside Lambda.
         control_memory_mb: the same of the function that collects a result.
         predict_memory_mb: the same of the function that predicts.
+        predict_function: the name of that function, where warm ones are provisioned, at `predict_alias`.
         lane: where this process is: a function (or a worker of the local stack), or a container of the second lane.
         batch_memory_mb: what a container of the second lane has; without it there is no second lane.
         batch_vcpus: what it has beside, and the threads that simulate there.
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     mail: Literal["files", "ses"] = "files"
     workflows: Literal["local", "stepfunctions"] = "local"
     vectors: Literal["embedded", "pinecone", "none"] = "embedded"
+    capacity: Literal["local", "provisioned"] = "local"
 
     endpoint_url: str | None = None
     table: str = "ketbase"
@@ -144,6 +146,8 @@ class Settings(BaseSettings):
     compute_memory_mb: int = 3_008
     control_memory_mb: int = 1_024
     predict_memory_mb: int = 1_769
+    predict_function: str = ""
+    predict_alias: str = "live"
 
     lane: Literal["function", "batch", "gpu"] = "function"
     batch_memory_mb: int = Field(default=0, ge=0)

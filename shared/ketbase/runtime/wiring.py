@@ -73,18 +73,25 @@ if TYPE_CHECKING:
     from ketbase.jobs.store import JobStore
     from ketbase.jobs.sweeper import Sweeper
     from ketbase.ledger.service import Ledger
+    from ketbase.models.deployments import Deployments
+    from ketbase.models.loaded import LoadedModels
+    from ketbase.models.metrics import Observations
     from ketbase.models.pricing import PredictionPrices
     from ketbase.models.registry import Registry
+    from ketbase.models.serving import Serving
+    from ketbase.models.shadowing import Comparisons
     from ketbase.models.store import ModelStore
     from ketbase.notices.deliverer import Deliverer
     from ketbase.optimize.service import Optimizations
     from ketbase.optimize.steps import OptimizeSteps
     from ketbase.ports.blobs import Blobs
+    from ketbase.ports.capacity import Capacity
     from ketbase.ports.clock import Clock
     from ketbase.ports.datasets import DataReader
     from ketbase.ports.doorbell import Doorbell
     from ketbase.ports.identity import IdentityProvider
     from ketbase.ports.images import Images
+    from ketbase.ports.inference import Inference
     from ketbase.ports.mail import Mail
     from ketbase.ports.quantum import CircuitLanguage, QuantumProvider, StateVectors
     from ketbase.ports.records import Records
@@ -645,6 +652,87 @@ def _own_upload_link(key: str, seconds: int) -> str | None:
     if settings().blobs != "files":
         return None
     return settings().public_url.rstrip("/") + upload_path(vault(), clock(), key, seconds)
+
+
+@functools.cache
+def inference() -> Inference:
+    """What loads models and writes them for others."""
+    from ketbase.quantum.inference.service import QuantumInference
+
+    return QuantumInference(provider)
+
+
+@functools.cache
+def loaded_models() -> LoadedModels:
+    """The models that this process holds ready."""
+    from ketbase.models.loaded import LoadedModels
+
+    return LoadedModels(registry(), inference)
+
+
+@functools.cache
+def capacity() -> Capacity:
+    """What keeps functions warm for predictions."""
+    chosen = settings()
+    if chosen.capacity == "provisioned":
+        from ketbase.adapters.capacity.provisioned import ProvisionedCapacity
+
+        return ProvisionedCapacity(_aws("lambda"), chosen.predict_function, chosen.predict_alias)
+    from ketbase.adapters.capacity.local import LocalCapacity
+
+    return LocalCapacity(lambda organization_id, model_id: serving().prepare(organization_id, model_id))
+
+
+@functools.cache
+def deployments() -> Deployments:
+    """What puts models into service."""
+    from ketbase.models.deployments import Deployments
+
+    return Deployments(
+        records(),
+        model_store(),
+        registry(),
+        backends(),
+        account_store(),
+        capacity(),
+        clock(),
+        public_url=settings().public_url,
+    )
+
+
+@functools.cache
+def serving() -> Serving:
+    """The deployed models."""
+    from ketbase.ledger.till import Till
+    from ketbase.models.serving import Serving
+
+    return Serving(
+        records(),
+        registry(),
+        loaded_models(),
+        Till(ledger(), records(), clock()),
+        backends(),
+        account_store(),
+        prediction_prices(),
+        prices(),
+        clock(),
+    )
+
+
+@functools.cache
+def observations() -> Observations:
+    """What was counted of served models."""
+    from ketbase.models.metrics import Observations
+
+    return Observations(records(), registry(), clock())
+
+
+@functools.cache
+def comparisons() -> Comparisons:
+    """The comparisons of served models."""
+    from ketbase.models.shadowing import Comparisons
+
+    return Comparisons(records(), registry())
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""The capacity port over Lambda's provisioned concurrency, and in one process."""
