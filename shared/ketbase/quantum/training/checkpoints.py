@@ -2,8 +2,8 @@
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,7 @@ type Floats = NDArray[np.float64]
 
 _COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds", "circuits", "shots")
 _COUNTS = frozenset({"circuits", "shots"})
-_STATE = "state."
-_STOP_REASONS: tuple[str, ...] = get_args(StopReason.__value__)
+_STATE, _PREPROCESSING = "state.", "preprocessing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class Progress:
         history: all epochs.
         best_epoch: counted from 1; 0 before the first.
         stopped_by: why no other follows.
+        preprocessing: as it was learnt at first, whatever another machine would learn.
     """
 
     parameters: Floats
@@ -37,6 +37,7 @@ class Progress:
     history: tuple[EpochReport, ...] = field(default=())
     best_epoch: int = 0
     stopped_by: StopReason | None = None
+    preprocessing: dict[str, Floats] = field(default_factory=dict)
 
     def written(self) -> bytes:
         """Write it such that reading gives the very same numbers."""
@@ -51,6 +52,7 @@ class Progress:
             history=history.reshape(-1, len(_COLUMNS)),
             about=np.frombuffer(about.encode(), dtype=np.uint8),
             **{f"{_STATE}{name}": array for name, array in self.state.items()},
+            **{f"{_PREPROCESSING}{name}": array for name, array in self.preprocessing.items()},
         )
         return file.getvalue()
 
@@ -62,10 +64,11 @@ class Progress:
             return cls(
                 parameters=arrays["parameters"],
                 best=arrays["best"],
-                state={name.removeprefix(_STATE): arrays[name] for name in arrays if name.startswith(_STATE)},
+                state=_prefixed(arrays, _STATE),
                 history=tuple(_epoch(number, row) for number, row in enumerate(arrays["history"].tolist(), 1)),
                 best_epoch=about["best_epoch"],
                 stopped_by=about["stopped_by"],
+                preprocessing=_prefixed(arrays, _PREPROCESSING),
             )
 
     @property
@@ -86,6 +89,10 @@ class Progress:
             val_accuracy=best.val_accuracy,
             seconds=sum(epoch.seconds for epoch in self.history),
         )
+
+
+def _prefixed(arrays: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
+    return {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
 
 
 def _number(value: float | None) -> float:

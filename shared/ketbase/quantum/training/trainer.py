@@ -76,15 +76,15 @@ class QuantumTrainer:
         checkpoint: bytes | None,
     ) -> Iterator[Epoch]:
         """Train epoch by epoch; see the port."""
-        subject = _Subject(config, prepared, trial, self._threads)
         progress = None if checkpoint is None else Progress.read(checkpoint)
+        subject = _Subject(config, prepared, trial, progress, self._threads)
         if subject.config.method == "kernel":
             if not computed_exactly(backend, subject.config.shots):
                 raise inexact("Kernels are", "backend")
             steps = iter(()) if progress is not None else subject.fitted()
         else:
             task = subject.task(trial, self._circuit(subject, backend))
-            steps = trained(task, begun(task) if progress is None else progress)
+            steps = trained(task, begun(task, subject.preprocessing.arrays()) if progress is None else progress)
         for step in steps:
             yield Epoch(step.history[-1], step.stopped_by, step.written)
 
@@ -98,7 +98,8 @@ class QuantumTrainer:
 
     def finish(self, config: TrainingConfig, prepared: Prepared, trial: Trial, checkpoint: bytes) -> Finished:
         """Make and evaluate the model, computed exactly on whatever backend it was trained; see the port."""
-        return _Subject(config, prepared, trial, self._threads).finished(Progress.read(checkpoint))
+        progress = Progress.read(checkpoint)
+        return _Subject(config, prepared, trial, progress, self._threads).finished(progress)
 
     def _circuit(self, subject: "_Subject", backend: BackendInfo) -> Circuit:
         config = subject.config
@@ -120,7 +121,14 @@ class QuantumTrainer:
 class _Subject:
     """What a trial trains, and on what."""
 
-    def __init__(self, config: TrainingConfig, prepared: Prepared, trial: Trial, threads: int | None):
+    def __init__(
+        self,
+        config: TrainingConfig,
+        prepared: Prepared,
+        trial: Trial,
+        progress: Progress | None,
+        threads: int | None,
+    ):
         problem = prepared.problem
         self.config = applied(config, trial.changed)
         self._classes = problem.data.classes
@@ -129,9 +137,11 @@ class _Subject:
         self.fit: Fit = fitting(self.config, given, len(self._columns))
         self.parameters = parameters_of(self.fit.definition)
         self._parts: Parts = preparation.parts_of(prepared, config, trial)
-        self._preprocessing = Preprocessing.fit(
-            self._parts.train.x, self.fit.n_columns, angles=not self.fit.amplitudes
-        )
+        if progress is None:
+            train, angles = self._parts.train, not self.fit.amplitudes
+            self.preprocessing = Preprocessing.fit(train.x, self.fit.n_columns, angles=angles)
+        else:
+            self.preprocessing = Preprocessing.of_arrays(progress.preprocessing)
         kernel = self.config.method == "kernel"
         self._head = Head(
             readout="kernel" if kernel else self.config.readout,
@@ -171,7 +181,7 @@ class _Subject:
         states = self._states(train.inputs)
         matrix = kernels.gram(states)
         machine = kernels.fitted(matrix, train.labels, self._weights, self.config.regularization)
-        columns = self._preprocessing.apply(self._parts.train.x[machine.support])
+        columns = self.preprocessing.apply(self._parts.train.x[machine.support])
         state = {"support": columns, "dual": machine.dual, "intercept": machine.intercept}
         loss, accuracy = self._judged(self._by_kernel(matrix[:, machine.support], state), train.labels)
         val_loss = val_accuracy = None
@@ -187,7 +197,8 @@ class _Subject:
             learning_rate=self.config.learning_rate,
             seconds=time.perf_counter() - started,
         )
-        yield Progress(np.zeros(0), np.zeros(0), state, (report,), best_epoch=1, stopped_by="epochs")
+        nothing = np.zeros(0)
+        yield Progress(nothing, nothing, state, (report,), 1, "epochs", self.preprocessing.arrays())
 
     def _judged(self, probabilities: Floats, labels: Labels) -> tuple[float, float]:
         losses = self._weights[labels] * evaluation.cross_entropy(probabilities, labels)
@@ -202,7 +213,7 @@ class _Subject:
     def finished(self, progress: Progress) -> Finished:
         """Make the model of the best epoch, and measure it."""
         learnt = progress.state if self.config.method == "kernel" else {"parameters": progress.best}
-        arrays = {**self._preprocessing.arrays(), **learnt}
+        arrays = {**self.preprocessing.arrays(), **learnt}
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **arrays)
         spec = ModelSpec(
@@ -238,7 +249,7 @@ class _Subject:
         return evaluation.metrics(self.classification.probabilities(outputs), part.y, losses)
 
     def _baselines(self, train: Part, unseen: Part) -> dict[str, Metrics]:
-        apply = self._preprocessing.apply
+        apply = self.preprocessing.apply
         return evaluation.baselines(apply(train.x), train.y, apply(unseen.x), unseen.y)
 
     # --- Inputs ---
@@ -248,7 +259,7 @@ class _Subject:
         return class_weights(self.config.class_weights, self._classes, self._parts.train.y)
 
     def _labelled(self, part: Part) -> Labelled:
-        return Labelled(self._inputs(self._preprocessing.apply(part.x)), part.y)
+        return Labelled(self._inputs(self.preprocessing.apply(part.x)), part.y)
 
     def _inputs(self, columns: Floats) -> Inputs:
         return Inputs.of(columns, amplitudes_of=self.fit.definition.n_qubits if self.fit.amplitudes else None)

@@ -76,12 +76,13 @@ class Task:
         return int(np.sum(self.classification.probabilities(outputs).argmax(axis=1) == labels))
 
 
-def begun(task: Task) -> Progress:
+def begun(task: Task, preprocessing: dict[str, Floats]) -> Progress:
     """Draw the parameters that are not given."""
     drawn = task.dice(0).normal(0.0, _SPREAD, len(task.parameters))
     given = task.config.initial_parameters
     parameters = np.array([given.get(name, value) for name, value in zip(task.parameters, drawn, strict=True)])
-    return Progress(parameters, parameters, optimizers.begun(task.config.optimizer, len(parameters)))
+    state = optimizers.begun(task.config.optimizer, len(parameters))
+    return Progress(parameters, parameters, state, preprocessing=preprocessing)
 
 
 def trained(task: Task, progress: Progress) -> Iterator[Progress]:

@@ -93,6 +93,32 @@ def test_a_long_epoch_is_the_same_whatever_the_number_of_threads() -> None:
     assert numbers(epoch.checkpoint()) == numbers(trained(asked, prepared)[0].checkpoint())
 
 
+def test_each_epoch_and_each_trial_draws_anew() -> None:
+    asked = config(shots=20, learning_rate=1e-9, epochs=2, sweep=Sweep(parameters={"momentum": [0.1, 0.1]}))
+    prepared = TRAINER.prepare(asked, None, None)
+    losses = [
+        epoch.report.loss
+        for trial in prepared.problem.trials
+        for epoch in TRAINER.train(asked, AER, prepared, trial, None)
+    ]
+    assert len(set(losses)) == 4
+
+
+def test_preprocessing_is_learnt_once() -> None:
+    asked = config()
+    prepared = TRAINER.prepare(asked, None, None)
+    first = trained(asked, prepared)[0].checkpoint()
+    with np.load(io.BytesIO(first), allow_pickle=False) as arrays:
+        found = {name: arrays[name] for name in arrays}
+    found["preprocessing.mean"] += 0.5
+    file = io.BytesIO()
+    np.savez(file, **found)
+    (*_, last) = trained(asked, prepared, file.getvalue())
+    model = TRAINER.finish(asked, prepared, Trial(number=0), last.checkpoint())
+    with np.load(io.BytesIO(model.arrays), allow_pickle=False) as arrays:
+        assert (arrays["mean"] == found["preprocessing.mean"]).all()
+
+
 # --- When it stops ---
 
 
@@ -138,6 +164,7 @@ def test_a_trial_that_could_have_gone_on_was_stopped_by_its_budget() -> None:
     assert TRAINER.history(epochs[1].checkpoint()) == tuple(epoch.report for epoch in epochs[:2])
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 def test_a_loss_that_is_no_number_any_more_ends_the_training() -> None:
     gates = [
         Gate(type="RY", targets=(0,), parameters={"theta": "x_0"}),
