@@ -64,6 +64,7 @@ def test_a_constant_column_makes_no_infinite_number(constant: float) -> None:
         assert fitted.high is not None
         assert fitted.low is not None
         assert (fitted.high > fitted.low).all()
+        assert fitted.std[0] == 1.0
     assert fitted.apply(x)[:, 0] == pytest.approx(np.zeros(40))
 
 
