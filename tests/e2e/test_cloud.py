@@ -5,6 +5,7 @@ from AWS. Each function has the settings, the role and the wiring that the templ
 """
 
 import time
+import urllib.request
 
 import pytest
 
@@ -170,6 +171,25 @@ def test_a_state_is_kept_found_under_another_phase_and_deleted(cloud):
     ]
     ok(cloud.client.delete(f"/v1/states/{kept['id']}"), 204)
     ok(cloud.client.get(f"/v1/states/{kept['id']}"), 404)
+
+
+def test_a_data_set_is_sent_to_the_bucket_checked_and_deleted(cloud):
+    body = {"name": "Flowers", "format": "csv"}
+    upload = ok(cloud.client.post("/v1/datasets", json=body), 201)
+    path = f"/v1/datasets/{upload['dataset']['id']}"
+    ok(cloud.client.post(f"{path}/check", json={}), 409)
+    # The emulator speaks plain HTTP, and the bucket's policy asks for TLS.
+    headers = upload["headers"] | {"X-Forwarded-Proto": "https"}
+    data = b"length,flower\n1.5,rose\n2.5,lily\n"
+    sent = urllib.request.Request(upload["upload_url"], data, headers, method="PUT")
+    with urllib.request.urlopen(sent) as answer:
+        assert answer.status == 200
+    ready = ok(cloud.client.post(f"{path}/check", json={"label": "flower"}))
+    assert (ready["status"], ready["classes"], ready["columns"]) == ("ready", ["lily", "rose"], ["length"])
+    assert ok(cloud.client.get(path)) == ready
+    assert ok(cloud.client.get("/v1/datasets")) == [ready]
+    ok(cloud.client.delete(path), 204)
+    ok(cloud.client.get(path), 404)
 
 
 def test_the_backends_count_what_ran_on_them(cloud):

@@ -9,6 +9,7 @@ ELSEWHERE = {"BatchRole"}
 RARELY = {
     ("CircuitsRole", "s3:ListBucket"): "S3 answers 403, not 404, for a missing object without it",
     ("CostsRole", "s3:ListBucket"): "the same",
+    ("DatasetsRole", "s3:ListBucket"): "the same",
     ("JobsRole", "s3:ListBucket"): "the same",
     ("RunRole", "s3:ListBucket"): "the same",
     ("StatesRole", "s3:ListBucket"): "the same",
