@@ -92,15 +92,15 @@ def _add_generators(plan: Plan, columns: dict[int, int], layer: Layer, states: F
 def _generated(member: Rotation | Phase, state: Complex) -> Complex:
     """Give the derivative of a state by an angle that has just turned it."""
     rows = np.arange(len(state))
+    generated: Complex
     if isinstance(member, Phase):
-        turned: Complex = 1j * _signs(rows, member.strings) * state
-        return turned
-    flipped = state[rows ^ 1 << member.qubit]
-    if member.axis == "y":
-        flipped = flipped * -1j * _signs(rows, {1 << member.qubit: 1.0})
-    held = 1 if member.control is None else rows >> member.control & 1
-    turned = -0.5j * held * flipped
-    return turned
+        generated = 1j * _signs(rows, member.strings) * state
+    else:
+        held = 1 if member.control is None else rows >> member.control & 1
+        generated = -0.5j * held * state[rows ^ 1 << member.qubit]
+        if member.axis == "y":
+            generated *= -1j * _signs(rows, {1 << member.qubit: 1.0})
+    return generated
 
 
 def _signs(rows: NDArray[np.int64], strings: Mapping[int, float]) -> Floats:
