@@ -100,6 +100,7 @@ def test_folds_are_averaged_and_the_best_of_them_is_taken() -> None:
         result(3, 0.3, changed=good, fold=1),
     ]
     assert best(results, "val_loss") == 3
+    assert best([*results, result(4, 0.6, changed={"layers": 3}, fold=0)], "val_loss") == 3
 
 
 def test_without_validation_the_training_loss_decides() -> None:

@@ -17,10 +17,17 @@ from ketbase.quantum.training.inputs import Floats, Labels
 
 type States = NDArray[np.complexfloating]
 
-MAX_KERNEL_SAMPLES = 5_000
+_MOST_SAMPLES = 5_000
 """To train on: their matrix takes 200 MB."""
+_MOST_AMPLITUDES = 1 << 27
+"""Of their states, which take 2 GB."""
 _ROWS = 1_024
 """How many rows of a matrix are computed at a time."""
+
+
+def most_samples(n_qubits: int) -> int:
+    """Say how many samples a machine can be fitted on."""
+    return min(_MOST_SAMPLES, _MOST_AMPLITUDES >> n_qubits)
 
 
 def gram(states: States, others: States | None = None) -> Floats:
@@ -30,10 +37,10 @@ def gram(states: States, others: States | None = None) -> Floats:
         states: shape (n_states, 2^n_qubits).
         others: the same ones, where there are none; the matrix is then symmetric, with ones on its diagonal.
     """
-    right = (states if others is None else others).conj().T
-    found = np.empty((len(states), right.shape[1]))
+    right = states if others is None else others
+    found = np.empty((len(states), len(right)))
     for first in range(0, len(states), _ROWS):
-        overlaps = states[first : first + _ROWS] @ right
+        overlaps = states[first : first + _ROWS].conj() @ right.T
         found[first : first + _ROWS] = overlaps.real**2 + overlaps.imag**2
     if others is None:
         found = (found + found.T) / 2

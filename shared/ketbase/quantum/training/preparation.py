@@ -12,7 +12,7 @@ from ketbase.ports.training import Prepared
 from ketbase.quantum.data.loading import load
 from ketbase.quantum.data.preprocessing import Preprocessing
 from ketbase.quantum.data.splits import Part, Parts, divide, folds
-from ketbase.quantum.training.kernels import MAX_KERNEL_SAMPLES
+from ketbase.quantum.training.kernels import most_samples
 from ketbase.training.checks import check_trial, fitting
 from ketbase.training.sweeps import applied, trials
 from ketbase.training.types import Problem, TrainingConfig, Trial
@@ -29,8 +29,9 @@ def prepare(
     planned = trials(config)
     n_raw = samples.x.shape[1]
     for trial in planned:
-        check_trial(applied(config, trial.changed), definition, n_raw, samples.classes)
-        _check_parts(config, part_of(parts, config, trial))
+        asked = applied(config, trial.changed)
+        subject = check_trial(asked, definition, n_raw, samples.classes)
+        _check_parts(config, part_of(parts, config, trial), most_samples(subject.definition.n_qubits))
     fit = fitting(config, definition, n_raw)
     preprocessing = Preprocessing.fit(parts.train.x, fit.n_columns, angles=not fit.amplitudes)
     return Prepared(
@@ -81,15 +82,15 @@ def _written(parts: Parts) -> bytes:
     return file.getvalue()
 
 
-def _check_parts(config: TrainingConfig, parts: Parts) -> None:
-    if config.method == "kernel" and len(parts.train.y) > MAX_KERNEL_SAMPLES:
+def _check_parts(config: TrainingConfig, parts: Parts, most: int) -> None:
+    if config.method == "kernel" and len(parts.train.y) > most:
         raise InvalidError(
             "TOO_MANY_SAMPLES",
-            f"A kernel is fitted on up to {MAX_KERNEL_SAMPLES:,} samples, and these are {len(parts.train.y):,}; "
+            f"A kernel of so many qubits is fitted on {most:,} samples at most, not on {len(parts.train.y):,}; "
             "say how many in dataset.train_size.",
             field="dataset.train_size",
             given=len(parts.train.y),
-            limit=MAX_KERNEL_SAMPLES,
+            limit=most,
         )
     wanted = "target" if config.target is not None else "sweep" if config.sweep is not None else None
     if wanted is not None and not len(parts.validation.y):

@@ -4,7 +4,6 @@ import io
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 
@@ -35,6 +34,8 @@ from ketbase.training.sweeps import applied
 from ketbase.training.templates import written_out
 from ketbase.training.types import EpochReport, Template, TrainingConfig, Trial, TrialResult
 
+_AMPLITUDES = 1 << 24
+"""Of the states of samples that are compared with the support vectors at a time."""
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "numba")
 
 
@@ -186,7 +187,7 @@ class _Subject:
         loss, accuracy = self._judged(self._by_kernel(matrix[:, machine.support], state), train.labels)
         val_loss = val_accuracy = None
         if len(validation.y):
-            across = kernels.gram(self._states(self._labelled(validation).inputs), states[machine.support])
+            across = self._fidelities(self._labelled(validation).inputs, states[machine.support])
             val_loss, val_accuracy = self._judged(self._by_kernel(across, state), validation.y)
         report = EpochReport(
             number=1,
@@ -203,6 +204,12 @@ class _Subject:
     def _judged(self, probabilities: Floats, labels: Labels) -> tuple[float, float]:
         losses = self._weights[labels] * evaluation.cross_entropy(probabilities, labels)
         return float(losses.mean()), float(np.mean(probabilities.argmax(axis=1) == labels))
+
+    def _fidelities(self, inputs: Inputs, support: kernels.States) -> Floats:
+        """Compare samples with the support vectors, so many at a time as memory has room for."""
+        rows = max(_AMPLITUDES >> self.fit.definition.n_qubits, 1)
+        some = (inputs[slice(first, first + rows)] for first in range(0, len(inputs), rows))
+        return np.vstack([kernels.gram(self._states(each), support) for each in some])
 
     def _by_kernel(self, matrix: Floats, state: dict[str, Floats]) -> Floats:
         margins = kernels.margins(matrix, state["dual"], state["intercept"])
@@ -242,7 +249,7 @@ class _Subject:
         inputs = self._labelled(part).inputs
         if self.config.method == "kernel":
             support = self._states(self._inputs(learnt["support"]))
-            probabilities = self._by_kernel(kernels.gram(self._states(inputs), support), learnt)
+            probabilities = self._by_kernel(self._fidelities(inputs, support), learnt)
             return evaluation.metrics(probabilities, part.y, evaluation.cross_entropy(probabilities, part.y))
         outputs = Exact(self.engine).outputs(learnt["parameters"], inputs)
         losses = self.classification.losses(outputs, part.y)
@@ -264,5 +271,5 @@ class _Subject:
     def _inputs(self, columns: Floats) -> Inputs:
         return Inputs.of(columns, amplitudes_of=self.fit.definition.n_qubits if self.fit.amplitudes else None)
 
-    def _states(self, inputs: Inputs) -> Any:
+    def _states(self, inputs: Inputs) -> kernels.States:
         return self.engine.states(np.zeros(0), inputs.features, amplitudes=inputs.amplitudes)

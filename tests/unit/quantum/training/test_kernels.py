@@ -9,7 +9,7 @@ from ketbase.quantum.batched.engine import Engine
 from ketbase.quantum.batched.observables import Observables
 from ketbase.quantum.batched.plan import plan
 from ketbase.quantum.build import circuit_of
-from ketbase.quantum.training.kernels import fitted, gram, kernel_probabilities, margins
+from ketbase.quantum.training.kernels import fitted, gram, kernel_probabilities, margins, most_samples
 from ketbase.training.circuits import features_of
 from ketbase.training.templates import written_out
 from ketbase.training.types import Template
@@ -75,3 +75,10 @@ def test_probabilities_grow_with_the_margins() -> None:
     scores = np.array([3.0, -0.5, -2.5])
     assert found[0] == pytest.approx(np.exp(scores) / np.exp(scores).sum())
     assert found[1] == pytest.approx([1 / 3] * 3)
+
+
+def test_states_and_their_matrix_fit_into_memory() -> None:
+    for n_qubits in range(1, 17):
+        most = most_samples(n_qubits)
+        assert most * 16 * 2**n_qubits <= 2**31
+        assert 2_000 <= most <= 5_000

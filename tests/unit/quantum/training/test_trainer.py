@@ -282,6 +282,9 @@ def test_each_fold_is_validated_on_samples_of_its_own() -> None:
     assert len({result.val_loss for result in results}) == 6
     model = TRAINER.finish(asked, prepared, prepared.problem.trials[5], epoch.checkpoint())
     assert model.n_parameters == 12
+    sizes = [model.metrics[part].n_samples for part in ("train", "validation", "test")]
+    assert sum(sizes) == MOONS.n_samples
+    assert sizes[0] == pytest.approx(2 * sizes[1], abs=2)
     assert model.metrics["validation"].loss.value == pytest.approx(results[5].val_loss)
 
 
