@@ -174,17 +174,18 @@ class Engine:
         return [slice(first, min(first + width, batch)) for first in range(0, batch, width)]
 
     def _each(self, parts: Sequence[slice], work: Callable[[int, slice], None]) -> None:
-        """Do the parts; each thread has every so manieth of them."""
-        threads = max(min(self._threads, len(parts)), 1)
+        """Do the parts: each thread takes the next one that no other has taken."""
+        numbers = iter(range(len(parts)))
 
-        def some(thread: int) -> None:
-            for number in range(thread, len(parts), threads):
+        def some() -> None:
+            for number in numbers:
                 work(number, parts[number])
 
-        others = [self._pool.submit(some, thread) for thread in range(1, threads)]
-        some(0)
+        others = [self._pool.submit(some) for _ in range(1, min(self._threads, len(parts)))]
+        some()
         for other in others:
-            other.result()
+            if not other.cancel():
+                other.result()
 
     # --- One part ---
 
