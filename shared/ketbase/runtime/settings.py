@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -96,7 +96,9 @@ class Settings(BaseSettings):
     vectors: Literal["embedded", "pinecone", "none"] = "embedded"
     capacity: Literal["local", "provisioned"] = "local"
 
-    endpoint_url: str | None = None
+    endpoint_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("KETBASE_ENDPOINT_URL", "AWS_ENDPOINT_URL")
+    )
     table: str = "ketbase"
     bucket: str = "ketbase"
     queue_url: str = ""

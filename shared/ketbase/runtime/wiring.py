@@ -73,7 +73,9 @@ if TYPE_CHECKING:
     from ketbase.jobs.store import JobStore
     from ketbase.jobs.sweeper import Sweeper
     from ketbase.ledger.service import Ledger
+    from ketbase.models.cards import Cards, ModelCard
     from ketbase.models.deployments import Deployments
+    from ketbase.models.exporting import Exports
     from ketbase.models.loaded import LoadedModels
     from ketbase.models.metrics import Observations
     from ketbase.models.pricing import PredictionPrices
@@ -380,6 +382,9 @@ def _aws(service: str) -> Any:
     if service == "s3":
         # Links signed the older way do not open objects that KMS encrypts.
         config = config.merge(Config(signature_version="s3v4"))
+        if settings().endpoint_url is None:
+            # Links to the bucket's own region: S3 may redirect others, which a signed PUT does not survive.
+            config = config.merge(Config(s3={"addressing_style": "virtual"}))
     return boto3.client(service, endpoint_url=settings().endpoint_url, config=config)
 
 
@@ -565,6 +570,7 @@ def erasure() -> Erasure:
         CircuitStore(records(), blobs()),
         job_store(),
         jobs(),
+        deployments(),
         None if settings().vectors == "none" else state_store(),
         clock(),
         # A run that was under way is stopped by then.
@@ -733,6 +739,29 @@ def comparisons() -> Comparisons:
     from ketbase.models.shadowing import Comparisons
 
     return Comparisons(records(), registry())
+
+
+@functools.cache
+def cards() -> Cards:
+    """The cards of models."""
+    from ketbase.models.cards import Cards
+
+    return Cards(model_store(), registry(), clock())
+
+
+def card_page() -> Callable[[ModelCard], bytes]:
+    """What draws cards; few functions carry it."""
+    from ketbase.quantum.cards import as_html
+
+    return as_html
+
+
+@functools.cache
+def exports() -> Exports:
+    """Models, written for others."""
+    from ketbase.models.exporting import Exports
+
+    return Exports(registry(), inference)
 
 
 @functools.cache
