@@ -44,6 +44,10 @@ class Meter:
         amount = self._rate(seconds) + self.per_step + (provider or Money())
         return Charge(amount=amount, circuits=circuits, shots=shots, compute_ms=round(seconds * 1_000))
 
+    def time(self, seconds: float) -> Money:
+        """Price time alone."""
+        return self._rate(seconds)
+
     @property
     def per_step(self) -> Money:
         """What a step costs beside its time."""

@@ -84,7 +84,12 @@ class Jobs:
             # Also where it was cancelled before: whoever did so may have died before this.
             self._workflows.stop(job.kind, job.execution, "cancelled by the user")
             self._doorbell.ring(f"{job.id} was cancelled")
-        return Cancellation(job_id=job.id, status=job.status, cost_incurred=job.actual_cost or Money())
+        return Cancellation(
+            job_id=job.id,
+            status=job.status,
+            cost_incurred=job.actual_cost or Money(),
+            epochs_completed=job.epochs_completed,
+        )
 
     def events(self, caller: Caller, job_id: str, after: int, limit: int) -> Events:
         """Read a job's events behind a cursor, in order.

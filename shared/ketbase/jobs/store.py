@@ -2,7 +2,7 @@
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from ketbase.backends.remote import RemoteStatus
 from ketbase.backends.types import Engine
 from ketbase.errors import BudgetError, ConflictError
 from ketbase.jobs import layout
-from ketbase.jobs.types import Abandoned, Event, Hold, Job, JobError, JobStatus, Level, Progress, Remote
+from ketbase.jobs.types import Abandoned, Advance, Event, Hold, Job, JobError, JobStatus, Level, Progress, Remote
 from ketbase.ledger import entries
 from ketbase.ledger.service import Ledger
 from ketbase.ledger.types import Charge, CostEvent
@@ -334,7 +334,9 @@ class JobStore:
             charge=charge,
             changes={
                 "completed_at": self._clock.now(),
-                "progress": Progress(percentage=100, step="completed"),
+                "progress": job.progress.model_copy(
+                    update={"percentage": 100, "step": "completed", "eta_seconds": None}
+                ),
             },
         )
 
@@ -397,6 +399,47 @@ class JobStore:
             changes={"progress": progress, "hold": None},
             moves=False,
         )
+
+    def advance(self, job: Job, step: Callable[[Job], Advance | None]) -> Job | None:
+        """Let a running job go on by what follows from how it stands, in one transaction.
+
+        Args:
+            job: as it was read.
+            step: says how the job goes on from where it stands, perhaps several times: others may be at the same
+                job. It gives `None` where there is nothing to do.
+
+        Returns:
+            The job as it stands then; `None` if it runs no more.
+        """
+        for _ in range(_TRIES):
+            if job.status is not JobStatus.RUNNING:
+                return None
+            advance = step(job)
+            if advance is None:
+                return job
+            after = job.model_copy(
+                update={
+                    **advance.changes,
+                    **job.charged(advance.charge),
+                    "events": job.events + len(advance.happenings),
+                    "updated_at": self._clock.now(),
+                }
+            )
+            events = [
+                self._event(job.model_copy(update={"events": number}), kind, message, level, dict(data))
+                for number, (kind, message, data, level) in enumerate(advance.happenings, job.events + 1)
+            ]
+            put = Put(layout.item(after), (Equals("status", job.status), Equals("events", job.events)))
+            try:
+                self._records.write(put, *events)
+            except ConditionFailedError:
+                current = self.get(job.organization_id, job.id)
+                if current is None or current.attempt != job.attempt:
+                    return None
+                job = current
+                continue
+            return after
+        raise BusyError(f"job {job.id} changed again and again")
 
     def hold(self, job: Job, hold: Hold, progress: Progress) -> Job | None:
         """Note that a step of a running job begins, perhaps again; `None` if it runs no more."""

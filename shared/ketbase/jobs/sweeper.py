@@ -23,12 +23,14 @@ class Patience(Model):
     Attributes:
         grace: jobs started less than this ago are left alone; their start may still be under way.
         deadline: a job that computes here is stopped after this.
+        training: the same of a training, which goes on from its checkpoints.
         remote: a job at a provider is stopped there after this; queues of hardware are long.
         silence: a job whose provider says nothing about it is stopped there after this, as soon as it answers.
     """
 
     grace: timedelta
     deadline: timedelta
+    training: timedelta = timedelta(days=2)
     remote: timedelta = timedelta(days=14)
     silence: timedelta = timedelta(days=1)
 
@@ -94,9 +96,10 @@ class Sweeper:
     def _repair(self, job: Job, age: timedelta) -> str | None:
         if job.remote is not None and (repair := self._repair_remote(job, job.remote, age)):
             return repair
-        if job.remote is None and age > self._patience.deadline:
+        deadline = self._patience.training if job.kind == "training" else self._patience.deadline
+        if job.remote is None and age > deadline:
             self._workflows.stop(job.kind, job.execution, "deadline")
-            minutes = self._patience.deadline.total_seconds() / 60
+            minutes = deadline.total_seconds() / 60
             error = JobError(code="JOB_TIMED_OUT", message=f"The job ran longer than {minutes:.0f} minutes.")
             return "failed" if self._store.fail(job, error) else None
         status = self._workflows.status(job.kind, job.execution)

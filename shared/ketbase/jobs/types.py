@@ -1,9 +1,10 @@
 """Jobs, their states and their events."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -59,14 +60,22 @@ class Priority(StrEnum):
     LOW = "low"
 
 
-type JobKind = Literal["run", "optimize"]
+type JobKind = Literal["run", "optimize", "training"]
 
 
 class Progress(Model):
-    """How far a running job is."""
+    """How far a running job is.
+
+    Attributes:
+        current_epoch: of a training, all trials of a sweep together; so is `total_epochs`.
+        eta_seconds: until the last epoch, if the others take as long as those before.
+    """
 
     percentage: int = 0
     step: str = "queued"
+    current_epoch: int | None = None
+    total_epochs: int | None = None
+    eta_seconds: float | None = None
 
 
 class JobError(Model):
@@ -75,6 +84,46 @@ class JobError(Model):
     code: str
     message: str
     details: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrainingMetrics(Model):
+    """How well a training does: the trial that reported last, and the best loss of all.
+
+    Attributes:
+        best_loss: of the validation part, or of the training part where nothing is validated.
+    """
+
+    current_loss: float
+    best_loss: float
+    training_accuracy: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+class TrialProgress(Model):
+    """How far one trial of a training is.
+
+    Attributes:
+        number: from 0.
+        total_epochs: at most.
+        epochs: how many are finished, and charged.
+        seconds: that these took.
+        slowest_s: of the last of these.
+        best_loss: see `TrainingMetrics`.
+        ended: why no epoch follows; `failed` with `problem`.
+        held: what the epochs that are under way may cost, in this `attempt` of the job.
+    """
+
+    number: int
+    total_epochs: int
+    epochs: int = 0
+    seconds: float = 0.0
+    slowest_s: float = 0.0
+    best_loss: float | None = None
+    ended: Literal["epochs", "target", "plateau", "budget", "failed"] | None = None
+    problem: JobError | None = None
+    held: Money = Money()
+    attempt: int = 0
 
 
 class Resources(Model):
@@ -164,6 +213,8 @@ class Job(Model):
         actual_cost: what was settled when it ended, never above `reserved_cost`; `None` until then.
         resources: what it used, beside money.
         hold: the step that computes now; `None` between steps.
+        metrics: of a training.
+        trials: of a training, once it is prepared.
         remote: where it stands at its provider, once it is handed over.
         cancel_requested_at: since when its provider is to be asked to stop it.
         attempt: how many times the job was started; it grows when a run of it died.
@@ -187,6 +238,8 @@ class Job(Model):
     actual_cost: Money | None = None
     resources: Resources = Resources()
     progress: Progress = Progress()
+    metrics: TrainingMetrics | None = None
+    trials: tuple[TrialProgress, ...] = ()
     hold: Hold | None = None
     remote: Remote | None = None
     cancel_requested_at: Moment | None = None
@@ -246,6 +299,11 @@ class Job(Model):
         }
 
     @property
+    def epochs_completed(self) -> int | None:
+        """How many epochs of a training are finished; `None` where it is not prepared, or is no training."""
+        return sum(trial.epochs for trial in self.trials) if self.trials else None
+
+    @property
     def reference(self) -> "JobReference":
         """What a workflow carries of the job."""
         return JobReference(organization_id=self.organization_id, job_id=self.id)
@@ -264,6 +322,33 @@ class Level(StrEnum):
     INFO = "INFO"
     WARNING = "WARNING"
     ERROR = "ERROR"
+
+
+class Happening(NamedTuple):
+    """What becomes an event of a job.
+
+    Attributes:
+        type: such as `training.epoch`.
+    """
+
+    type: str
+    message: str
+    data: Mapping[str, Any]
+    level: Level = Level.INFO
+
+
+class Advance(NamedTuple):
+    """How a running job goes on.
+
+    Attributes:
+        changes: of its fields.
+        happenings: at least one.
+        charge: what it used.
+    """
+
+    changes: dict[str, Any]
+    happenings: tuple[Happening, ...]
+    charge: Charge = Charge()
 
 
 class Event(Model):
@@ -345,8 +430,10 @@ class Cancellation(Model):
     Attributes:
         status: `cancelled`; or `running`, where its provider has to be asked first, which happens within a minute.
         cost_incurred: what it used before; once it is over, the rest of its reservation is free again.
+        epochs_completed: of a training, all trials of a sweep together.
     """
 
     job_id: str
     status: JobStatus
     cost_incurred: Money
+    epochs_completed: int | None = None

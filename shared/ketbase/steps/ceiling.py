@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from ketbase.costs.meter import Meter
 from ketbase.jobs.store import JobStore
-from ketbase.jobs.types import Abandoned, Hold, Job, JobError, Progress
+from ketbase.jobs.types import Abandoned, Hold, Job, JobError
 from ketbase.money import Money
 from ketbase.ports.clock import Clock
 
@@ -90,7 +90,7 @@ class Ceiling:
             least=self._meter.least,
             stoppable=self._stoppable,
         )
-        progress = Progress(percentage=job.progress.percentage, step=step)
+        progress = job.progress.model_copy(update={"step": step})
         if self._jobs.hold(job, hold, progress) is None:
             raise JobOverError(job.id)
         with self._alarm(seconds):

@@ -1,4 +1,4 @@
-"""Takes in jobs of any kind that works on a circuit: once for each idempotency key, with their ceiling reserved."""
+"""Takes in jobs that work on a circuit: once for each idempotency key, with their ceiling reserved."""
 
 import hashlib
 import json
@@ -49,7 +49,7 @@ class Intake:
         self,
         caller: Caller,
         kind: JobKind,
-        circuit: Circuit,
+        circuit: Circuit | None,
         backend_id: str,
         config: BaseModel,
         quote: Quote,
@@ -64,7 +64,7 @@ class Intake:
         Args:
             caller: whose job it is.
             kind: of job.
-            circuit: that it works on.
+            circuit: that it works on; `None` for one that is made of a template.
             backend_id: where it is to run.
             config: how, as the job's record keeps it.
             quote: what it costs.
@@ -85,7 +85,7 @@ class Intake:
             kind=kind,
             status=JobStatus.QUEUED,
             priority=priority,
-            circuit_id=circuit.id,
+            circuit_id=None if circuit is None else circuit.id,
             backend=backend_id,
             config=config.model_dump(mode="json"),
             key_id=caller.key_id,
@@ -95,13 +95,8 @@ class Intake:
             created_at=now,
             updated_at=now,
         )
-        copy = JobCircuit(
-            circuit_id=circuit.id,
-            definition=circuit.circuit_definition,
-            placement=circuit.placement,
-            source_qasm=circuit.source_qasm,
-        )
-        self._files.keep(job.reference, "circuit.json", copy)
+        if circuit is not None:
+            self._files.keep(job.reference, "circuit.json", _copy(circuit))
         for name, what in (beside or {}).items():
             self._files.keep(job.reference, name, what)
         submitted = line(
@@ -139,7 +134,16 @@ class Intake:
         return None if seconds is None else self._clock.now() + timedelta(seconds=seconds * (position - 1))
 
 
-def fingerprint_of(circuit_id: str, body: BaseModel) -> str:
+def _copy(circuit: Circuit) -> JobCircuit:
+    return JobCircuit(
+        circuit_id=circuit.id,
+        definition=circuit.circuit_definition,
+        placement=circuit.placement,
+        source_qasm=circuit.source_qasm,
+    )
+
+
+def fingerprint_of(circuit_id: str | None, body: BaseModel) -> str:
     """Tell requests apart by what they ask, whatever the order in which they name it."""
     asked = json.dumps([circuit_id, body.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(asked.encode()).hexdigest()
