@@ -10,10 +10,11 @@ from ketbase.optimize.types import OptimizeResult
 from ketbase.run.types import RunResult
 from ketbase.runtime.http import Caller, Envelope, lambda_handler, requires
 from ketbase.runtime.wiring import jobs
+from ketbase.training.types import TrainingResult
 
 router = APIRouter(tags=["jobs"])
 
-type Result = RunResult | OptimizeResult
+type Result = RunResult | OptimizeResult | TrainingResult
 _RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 
 
@@ -23,7 +24,7 @@ def get_result(
     wait: Annotated[int, Query(ge=0, le=20, description="Wait up to so many seconds for the job's end")] = 0,
     caller: Caller = requires("jobs:read"),
 ) -> Envelope[Result | ResultLink]:
-    """Read what a completed job found: counts or expectation values with their provenance, or a better circuit."""
+    """Read what a completed job found: counts or expectation values, a better circuit, or a model."""
     result = jobs().result(caller, job_id, wait)
     return Envelope.of(result if isinstance(result, ResultLink) else _RESULT.validate_python(result))
 

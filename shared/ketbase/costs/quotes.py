@@ -12,6 +12,7 @@ from ketbase.costs.shapes import Shape, busy_qubits, shape_of
 from ketbase.errors import InvalidCircuitError, InvalidError
 from ketbase.money import Money
 from ketbase.run.lanes import Lane, Lanes, Limits, Need
+from ketbase.training.estimates import TrainingWork
 from ketbase.types import Model
 
 COMPILE_S, EXECUTE_S, COLLECT_S = 290.0, 890.0, 60.0
@@ -23,6 +24,10 @@ LEAST_S = 60.0
 """A ceiling never allows a step less than this, in seconds: an estimate of nothing is often wrong."""
 MARGIN = 10.0
 """How many times the expected duration a ceiling allows."""
+TRAINING_MARGIN = 3.0
+"""How many times the expected duration of all epochs a training's ceiling allows; one that needs more may ask."""
+CHUNK_S = 600.0
+"""After which a step of a training leaves the rest to the next one, in seconds."""
 _BELL, _BELL_SHOTS = Shape(n_qubits=2, gates=2, two_qubit_gates=1, clifford=True, entangled_bits=1), 1_024
 ONE_LANE = Lanes({Lane.FUNCTION: Limits(memory_mb=8_192, seconds=EXECUTE_S)})
 """Where nothing is said of lanes: the function of an installation on one machine."""
@@ -141,6 +146,31 @@ class Quotes:
             self._workflow(OPTIMIZE_STEPS),
         )
         return _quote(backend, lines, expected, budget_limit)
+
+    def training(self, backend: BackendInfo, work: TrainingWork, budget_limit: Money | None = None) -> Quote:
+        """Price a training: its epochs, and what comes before and after.
+
+        Raises:
+            InvalidError: `UNPRICED_BACKEND`, no price is known and no `budget_limit` is given;
+                `BUDGET_LIMIT_TOO_LOW`, it would not cover what is expected.
+        """
+        expected = work.prepare_s + work.seconds + work.finish_s
+        longest = (
+            _allowed(work.prepare_s, EXECUTE_S)
+            + max(LEAST_S, TRAINING_MARGIN * work.seconds)
+            + _allowed(work.finish_s, EXECUTE_S)
+        )
+        provider = self._provider(backend, work.circuits, work.shots, budget_limit) if work.circuits else Money()
+        lines = (
+            CostLine(what="provider", estimated=provider, reserved=provider),
+            CostLine(
+                what="compute",
+                estimated=self._prices.compute(expected, self._compute_mb),
+                reserved=self._prices.compute(longest, self._compute_mb),
+            ),
+            self._workflow(2 + sum(2 + int(each.epochs * each.epoch_s / CHUNK_S) for each in work.trials)),
+        )
+        return _quote(backend, lines, expected, budget_limit, circuits=work.circuits)
 
     def reference(self, backend: BackendInfo) -> Money | None:
         """Say what a Bell pair with 1,024 shots is expected to cost; `None` where no price is known."""

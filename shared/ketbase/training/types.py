@@ -6,9 +6,10 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.datasets.types import DataSpec, DataSummary
-from ketbase.jobs.types import Priority
+from ketbase.jobs.types import JobReference, Priority
 from ketbase.models.types import Metrics
 from ketbase.money import Money, positive
+from ketbase.steps.types import StepFailure
 from ketbase.types import Model, Moment
 
 MAX_EPOCHS = 10_000
@@ -44,8 +45,8 @@ class Schedule(Model):
     """How the learning rate changes with the epoch e of E.
 
     Attributes:
-        type: `step` multiplies by `factor` every `every` epochs, `exponential` by `factor` each epoch, `cosine` goes
-            from the rate to `factor` times it along half a cosine.
+        type: `step` multiplies by `factor` every `every` epochs, `exponential` by `factor` each epoch, `cosine`
+            goes from the rate to `factor` times it along half a cosine.
     """
 
     type: Literal["constant", "step", "exponential", "cosine"] = "constant"
@@ -153,11 +154,13 @@ class TrainingConfig(TrainingOptions):
     Attributes:
         name: of the model.
         model_id: of the model that will come out, so that a repeated step makes no second one.
+        budget_limit: the user's own ceiling, beyond which the job asks for no more.
     """
 
     template: Template | None = None
     name: str
     model_id: str
+    budget_limit: Money | None = None
 
 
 class EpochReport(Model):
@@ -194,6 +197,23 @@ class Trial(Model):
     number: int
     changed: dict[str, Any] = Field(default_factory=dict)
     fold: int | None = None
+
+
+class TrialReference(JobReference):
+    """What the workflow gives the step that trains.
+
+    Attributes:
+        trial: its number.
+        ended: how the process ended that was at it before, where it did not end by itself.
+    """
+
+    trial: int
+    ended: StepFailure | None = None
+
+    @property
+    def reference(self) -> JobReference:
+        """The job alone."""
+        return JobReference(organization_id=self.organization_id, job_id=self.job_id)
 
 
 class TrialResult(Trial):
