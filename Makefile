@@ -123,6 +123,10 @@ bench-optimize: .venv/.synced ## Measure optimised circuits beside Qiskit's and 
 bench-success: .venv/.synced ## Measure how good the estimated success of a circuit is
 	@PYTHONPATH=. .venv/bin/python benchmarks/success.py
 
+.PHONY: bench-predict
+bench-predict: .venv/.synced ## Measure predictions in the function
+	@PYTHONPATH=. .venv/bin/python benchmarks/predict.py
+
 .PHONY: bench-training
 bench-training: .venv/.synced ## Measure a training step beside PennyLane's, TensorCircuit's and Qiskit's
 	@$(UV) sync --quiet --frozen --all-extras --group peers

@@ -14,7 +14,7 @@ from ketbase.backends.service import Backends
 from ketbase.backends.types import BackendInfo, CompiledCircuit, Engine, Outcome
 from ketbase.circuits.types import CircuitDefinition, Gate
 from ketbase.costs.quotes import Quotes
-from ketbase.errors import ExecutionError, InvalidCircuitError, KetbaseError, UnavailableError
+from ketbase.errors import ExecutionError, InvalidCircuitError, InvalidError, KetbaseError, UnavailableError
 from ketbase.ids import new_id
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobStatus, Priority
@@ -59,6 +59,24 @@ def backends_of(
 ) -> Backends:
     """The real backends of some engines."""
     return Backends(records, jobs, quotes, clock, Discoveries(records, clock), engines)
+
+
+class FakeCapacity:
+    """Remembers how many functions were asked for, and has no more than `most`."""
+
+    def __init__(self, most: int = 100) -> None:
+        self.most = most
+        self.provided = 0
+        self.prepared: list[str] = []
+
+    def provide(self, replicas: int) -> int:
+        if replicas > self.most:
+            raise InvalidError("TOO_MANY_REPLICAS", "too many")
+        self.provided = replicas
+        return 120 if replicas else 0
+
+    def prepare(self, organization_id: str, model_id: str) -> None:
+        self.prepared.append(model_id)
 
 
 class DictBlobs:

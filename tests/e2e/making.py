@@ -15,6 +15,7 @@ from ketbase.backends.remote import Properties
 from ketbase.datasets import layout
 from ketbase.runtime import wiring
 from tests.e2e.installation import Installation, Member, Route
+from tests.trained import made, trained
 
 BELL = {"n_qubits": 2, "gates": [{"type": "H", "targets": [0]}, {"type": "CNOT", "targets": [0, 1]}]}
 
@@ -52,6 +53,11 @@ def dataset(owner: Member, _caller: Member) -> str:
     return made
 
 
+def model(owner: Member, _caller: Member) -> str:
+    handed = trained("Flowers", made(n_raw=2), user_id=owner.user_id)
+    return wiring.registry().add(owner.organization_id, handed).id
+
+
 def key(_owner: Member, caller: Member) -> str:
     return caller.new_key(["circuits:read"])["id"]
 
@@ -85,6 +91,7 @@ MAKERS: dict[str, Maker] = {
     "invitation_id": Maker(invitation),
     "job_id": Maker(job),
     "key_id": Maker(key),
+    "model_id": Maker(model),
     "month": Maker(lambda owner, _caller: f"{owner.house.clock.now():%Y-%m}", tenants=False),
     "session_id": Maker(session),
     "state_id": Maker(state),
@@ -98,6 +105,7 @@ BODIES: dict[str, Any] = {
     "CreateKey": {"name": "another", "scopes": ["circuits:read"]},
     "EstimateRequest": {"circuit": {"n_qubits": 2, "gates": 2}},
     "OptimizeCircuit": {"target_backend": "fake_fez", "effort": 1},
+    "Predict": {"inputs": [[0.5, -1.0]]},
     "RunCircuit": {"backend": "aer", "shots": 10},
     "SearchStates": {"amplitudes": [[1, 0], [0, 0]]},
     "UpdateCircuit": {"name": "renamed"},

@@ -68,6 +68,9 @@ def needs(call: Mapping[str, Any], place: Place) -> Iterator[Need]:
         case "stepfunctions":
             arn = parameters.get("executionArn") or parameters["stateMachineArn"]
             yield Need(f"states:{operation}", arn)
+        case "lambda":
+            alias = f"function:{parameters['FunctionName']}:{parameters['Qualifier']}"
+            yield Need(f"lambda:{operation}", place.arn("lambda", alias))
         case "sesv2" if operation == "SendEmail":
             yield Need("ses:SendEmail", place.arn("ses", f"identity/{parameters['FromEmailAddress']}"))
         case "secretsmanager" if operation == "GetSecretValue":

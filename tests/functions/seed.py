@@ -1,7 +1,8 @@
 """Fills a data folder with what the events in `events/` ask for: `python -m tests.functions.seed`.
 
 Run in a process of its own, with `KETBASE_DATA` naming the folder. The real services do it, with ids that count up:
-org_…1, circuit_…1 and …2, state_…1, dataset_…1 (its file there), and job_…1 to …6, each left where one event needs it.
+org_…1, circuit_…1 and …2, state_…1, dataset_…1 (its file there), model_…1 to …3, and job_…1 to …6, each left where
+one event needs it.
 """
 
 import itertools
@@ -30,6 +31,7 @@ _COUNTED = (
     "ketbase.auth.sessions",
     "ketbase.circuits.service",
     "ketbase.datasets.service",
+    "ketbase.models.deployments",
     "ketbase.optimize.service",
     "ketbase.states.service",
     "ketbase.steps.intake",
@@ -61,6 +63,7 @@ def main() -> None:
         ]
         wiring.states().create(caller, circuits[0].id, CreateState(name="A Bell pair's"))
         upload_flowers(caller)
+        train_models(caller)
         run = RunCircuit(backend="fake_fez", shots=4_096, seed=7)
         for number, steps in NEEDED_STEPS.items():
             submission = wiring.runs().submit(caller, circuits[0].id, run, None)
@@ -100,6 +103,20 @@ def hand_over(caller: Caller) -> None:
         job = store.observe(job, remote.model_copy(update={"id": f"remote-{number}", "status": status}))
         if status.final:
             store.report(job, "run.fetched", "fetched", Progress(percentage=90, step="executed"))
+
+
+def train_models(caller: Caller) -> None:
+    """Model 1 is in service, model 2 waits, and model 3 answers beside model 1."""
+    from ketbase.models.types import DeployModel
+    from ketbase.runtime import wiring
+    from tests.trained import made, trained
+
+    ids = [f"model_{number:026d}" for number in (1, 2, 3)]
+    for number, model_id in enumerate(ids):
+        handed = trained("Flowers", made(n_raw=2, seed=number), model_id=model_id, user_id=caller.user_id)
+        wiring.registry().add(caller.organization_id, handed)
+    wiring.deployments().deploy(caller, ids[0], DeployModel())
+    wiring.deployments().deploy(caller, ids[2], DeployModel(shadow_of=ids[0]))
 
 
 def upload_flowers(caller: Caller) -> None:

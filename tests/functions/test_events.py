@@ -24,6 +24,7 @@ EMBEDDED = {
     "KETBASE_DOORBELL": "local",
     "KETBASE_WORKFLOWS": "local",
     "KETBASE_VECTORS": "embedded",
+    "KETBASE_CAPACITY": "local",
     "KETBASE_SIGN_UP": "open",
     "KETBASE_SECRET": "a secret for the sample events",
     "KETBASE_PUBLIC_URL": "https://api.example.com",
@@ -31,6 +32,7 @@ EMBEDDED = {
 """Over the template's settings: the adapters that need a folder only, and what AWS would keep or know."""
 ORGANIZATION = "org_00000000000000000000000001"
 CIRCUIT = "circuit_00000000000000000000000001"
+ONE_EACH = [pytest.approx(1.0), pytest.approx(1.0)]
 BELL = [0.5, 0.0, 0.0, 0.5]
 """The probabilities of a Bell pair."""
 
@@ -76,6 +78,13 @@ ROUTES: dict[str, tuple[int, Check]] = {
     "jobs/list": (200, lambda data: {each["id"] for each in data} == {job(1), job(2)}),
     "jobs/logs": (200, lambda data: "Completed" in json.dumps(data)),
     "jobs/result": (200, lambda data: sum(data["counts"].values()) == 4_096),
+    "models/deploy": (202, lambda data: (data["status"], data["replicas"]) == ("deployed", 2)),
+    "models/get": (200, lambda data: (data["version"], data["status"]) == ("1.0.0", "deployed")),
+    "models/list": (200, lambda data: [each["version"] for each in data] == ["3.0.0", "1.0.0"]),
+    "models/metrics": (200, lambda data: (len(data["days"]), sum(data["requests_per_day"])) == (7, 0)),
+    "models/predict": (200, lambda data: [sum(each["probabilities"]) for each in data["predictions"]] == ONE_EACH),
+    "models/retire": (200, lambda data: data["status"] == "retired"),
+    "models/shadow": (200, lambda data: (data["second"]["version"], data["requests"]) == ("3.0.0", 0)),
     "ops/health": (200, lambda data: data["status"] == "ok"),
     "organization/audit": (200, lambda data: [line["action"] for line in data] == ["circuit.created"] * 2),
     "keys/create": (201, lambda data: data["key"].endswith(data["hint"][-4:])),
@@ -143,6 +152,9 @@ DOCUMENTS: dict[str, Check] = {
     "docs/openapi": lambda body: "/v1/circuits/{circuit_id}/run" in json.loads(body)["paths"],
     "docs/show": lambda body: "<html" in body.lower(),
     "keys/revoke": lambda body: body == "",
+    "models/card": lambda body: body.count("</svg>") == 3 and "Flowers" in body,
+    "models/delete": lambda body: body == "",
+    "models/export": lambda body: body.startswith("OPENQASM 3") and "input float[64] x_0;" in body,
     "states/delete": lambda body: body == "",
     "users/remove": lambda body: body == "",
     "users/withdraw": lambda body: body == "",

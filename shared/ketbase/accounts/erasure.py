@@ -21,13 +21,14 @@ from ketbase.jobs.service import Jobs
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import JobStatus
 from ketbase.ledger import layout as ledger_layout
+from ketbase.models.deployments import Deployments
 from ketbase.ports.blobs import Blobs
 from ketbase.ports.clock import Clock
 from ketbase.ports.records import ConditionFailedError, Delete, Equals, Index, Records, walk
 from ketbase.states.store import StateStore
 from ketbase.types import Model
 
-BLOB_ROOMS = ("circuits", "compiled", "datasets", "jobs", "states")
+BLOB_ROOMS = ("circuits", "compiled", "datasets", "jobs", "models", "states")
 """The first part of the blobs' keys; the second is the organisation."""
 
 _WHOLE = "organization"
@@ -60,6 +61,7 @@ class Erasure:
         circuits: CircuitStore,
         job_store: JobStore,
         jobs: Jobs,
+        models: Deployments,
         states: StateStore | None,
         clock: Clock,
         *,
@@ -78,6 +80,7 @@ class Erasure:
         self._circuits = circuits
         self._job_store = job_store
         self._jobs = jobs
+        self._models = models
         self._states = states
         self._clock = clock
         self._linger = linger
@@ -107,6 +110,7 @@ class Erasure:
         yield from self._erase_people(organization_id)
         yield from self._erase_circuits(organization_id)
         yield from self._erase_jobs(organization_id)
+        yield from self._models.erase(organization_id)
         if self._states is not None:
             yield from self._states.erase_vectors(organization_id)
         for room in BLOB_ROOMS:

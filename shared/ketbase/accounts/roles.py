@@ -44,6 +44,7 @@ _ADDED: Final[dict[Role, frozenset[str]]] = {
             "jobs:cancel",
             "jobs:submit",
             "models:deploy",
+            "models:predict",
             "vectors:write",
         }
     ),

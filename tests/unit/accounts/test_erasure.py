@@ -1,6 +1,7 @@
 """Whatever a deleted organisation owned is gone, however often the erasure is killed on the way."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
 import pytest
 
@@ -13,16 +14,26 @@ from ketbase.auth.buckets import Buckets, Rate
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit, Gate
+from ketbase.costs.prices import Prices
+from ketbase.costs.quotes import Quotes
 from ketbase.ids import new_id
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.service import Jobs
 from ketbase.jobs.types import JobStatus
 from ketbase.ledger.types import Charge
+from ketbase.models import layout as model_layout
+from ketbase.models.deployments import Deployments
+from ketbase.models.metrics import answered
+from ketbase.models.pricing import PredictionPrices
+from ketbase.models.registry import Registry
+from ketbase.models.store import ModelStore
+from ketbase.models.types import DeployModel
 from ketbase.money import Money
 from ketbase.states.layout import collection
 from ketbase.states.store import StateStore, StoredState
 from ketbase.states.types import State
-from tests.fakes import DictBlobs, FakeDoorbell, FakeWorkflows, job_store, new_job
+from tests.fakes import DictBlobs, FakeCapacity, FakeDoorbell, FakeWorkflows, backends_of, job_store, new_job
+from tests.trained import trained
 from tests.unit.accounts.conftest import SOMEWHERE
 
 LINGER = timedelta(hours=1)
@@ -47,6 +58,28 @@ class Mortal:
             raise Killed
         self._left -= 1
         self._records.write(*writes)
+
+
+class Served(NamedTuple):
+    """What models need."""
+
+    registry: Registry
+    deployments: Deployments
+
+
+def deployments_of(town, records=None):
+    records = records or town.records
+    store = ModelStore(records, town.blobs)
+    registry = Registry(store, PredictionPrices(Prices.load(), 1_769), town.clock)
+    quotes = Quotes(Prices.load(), compute_memory_mb=3_008, control_memory_mb=1_024)
+    backends = backends_of(records, job_store(records, town.clock), quotes, town.clock)
+    accounts = type(town.store)(records)
+    return Served(
+        registry,
+        Deployments(
+            records, store, registry, backends, accounts, town.capacity, town.clock, public_url="https://ket.test"
+        ),
+    )
 
 
 class House:
@@ -81,6 +114,11 @@ class House:
         )
         stored = StoredState(parameters={}, amplitudes=b"")
         StateStore(records, town.blobs, lambda: town.vectors).add(self.id, self.state, stored, [1.0] + [0.0] * 7)
+        for name in ("Flowers", "Flowers", "Birds"):
+            handed = trained(name, user_id=self.owner.user_id)
+            model = deployments_of(town).registry.add(self.id, handed)
+            deployments_of(town).deployments.deploy(self.owner, model.id, DeployModel(replicas=2))
+            records.write(answered(model_layout.served(self.id, model.id, "2026-01-01"), 0.01, 1, Money()))
         store = job_store(records, clock)
         self.jobs = [
             store.submit(
@@ -99,6 +137,7 @@ class House:
 @pytest.fixture
 def town(town):
     town.blobs, town.workflows = DictBlobs(), FakeWorkflows()
+    town.capacity = FakeCapacity()
     town.vectors = EmbeddedVectors(town.path.parent / "vectors")
     return town
 
@@ -126,6 +165,7 @@ def erasure(town, records=None):
         CircuitStore(records, town.blobs),
         store,
         Jobs(store, town.blobs, town.workflows, FakeDoorbell(), town.clock),
+        deployments_of(town, records).deployments,
         StateStore(records, town.blobs, lambda: town.vectors),
         town.clock,
         linger=LINGER,
@@ -179,6 +219,7 @@ def test_nothing_is_left_of_a_deleted_organisation_but_its_audit_log(town, gone,
     assert traces(town, gone, ids) == []
     assert set(town.blobs.kept) == kept
     assert rows(town, stays.id) == others
+    assert town.capacity.provided == 3 * 2
     found = {house: list(town.vectors.ids(collection(2), house.id)) for house in (gone, stays)}
     assert found == {gone: [], stays: [stays.state.id]}
     assert {"organization.created", "organization.deleted"} <= town.audited(gone.id)

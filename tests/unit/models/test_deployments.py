@@ -6,7 +6,7 @@ from ketbase.errors import ConflictError, InvalidError, KetbaseError, NotFoundEr
 from ketbase.models import layout
 from ketbase.models.types import DeployModel
 from tests.fakes import ALICE, BOB
-from tests.unit.models.conftest import made
+from tests.trained import made
 
 
 def deploy(house, model_id, caller=ALICE, **body):

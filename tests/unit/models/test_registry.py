@@ -14,7 +14,7 @@ from ketbase.models.types import ModelSpec
 from ketbase.paging import PageRequest
 from ketbase.version import VERSION
 from tests.fakes import ALICE, BOB
-from tests.unit.models.conftest import made, measured, trained
+from tests.trained import made, measured, trained
 
 ORG = ALICE.organization_id
 

@@ -14,7 +14,7 @@ from ketbase.models.types import DeployModel
 from ketbase.money import Money
 from ketbase.quantum.inference.service import QuantumInference
 from tests.fakes import ALICE, BOB
-from tests.unit.models.conftest import made
+from tests.trained import made
 
 ORG = ALICE.organization_id
 TWO = ((0.1, 0.2, 0.3), (-1.0, 0.5, 2.0))

@@ -1,6 +1,9 @@
 """The capacity port where one process answers everything."""
 
+import logging
 from collections.abc import Callable
+
+_LOG = logging.getLogger(__name__)
 
 
 class LocalCapacity:
@@ -15,5 +18,8 @@ class LocalCapacity:
         return 0
 
     def prepare(self, organization_id: str, model_id: str) -> None:
-        """Load the model."""
-        self._load(organization_id, model_id)
+        """Load the model; where that fails, its first request finds out why."""
+        try:
+            self._load(organization_id, model_id)
+        except Exception:  # noqa: BLE001
+            _LOG.exception("%s could not be loaded ahead", model_id)

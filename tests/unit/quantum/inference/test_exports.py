@@ -19,7 +19,7 @@ from ketbase.quantum.build import circuit_of
 from ketbase.quantum.data.preprocessing import Preprocessing
 from ketbase.quantum.inference import exports, formulas
 from ketbase.quantum.inference.service import QuantumInference
-from tests.unit.models.conftest import made, turned
+from tests.trained import made, turned
 from tests.unit.quantum.circuits import one_of_each
 from tests.unit.quantum.inference.test_predictor import AER, KINDS, refuse_providers, samples
 

@@ -12,7 +12,7 @@ from ketbase.quantum.build import circuit_of
 from ketbase.quantum.inference.service import QuantumInference
 from ketbase.quantum.providers import QuantumProviders
 from ketbase.quantum.simulators import AerEngine
-from tests.unit.models.conftest import made, npz
+from tests.trained import made, npz
 
 AER = backends()["aer"]
 KINDS = {
