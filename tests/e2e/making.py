@@ -54,8 +54,14 @@ def dataset(owner: Member, _caller: Member) -> str:
 
 
 def model(owner: Member, _caller: Member) -> str:
-    handed = trained("Flowers", made(n_raw=2), user_id=owner.user_id)
-    return wiring.registry().add(owner.organization_id, handed).id
+    """One in service, with another that answers unseen beside it."""
+    first, second = (
+        wiring.registry().add(owner.organization_id, trained("Flowers", made(n_raw=2), user_id=owner.user_id)).id
+        for _ in range(2)
+    )
+    owner.data_of("POST", f"/v1/models/{first}/deploy", json={})
+    owner.data_of("POST", f"/v1/models/{second}/deploy", json={"shadow_of": first})
+    return first
 
 
 def key(_owner: Member, caller: Member) -> str:

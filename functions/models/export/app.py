@@ -18,7 +18,7 @@ router = APIRouter(tags=["models"])
 )
 def export_model(
     model_id: str,
-    form: Annotated[Form, Query(description="`onnx` is the preprocessing alone")],
+    form: Annotated[Form, Query(description="`onnx` is the preprocessing alone")] = "qasm3",
     caller: Caller = requires("models:read"),
 ) -> Response:
     """Write a model as OpenQASM 3, as a Python file for Qiskit or PennyLane, or its preprocessing as ONNX."""
