@@ -198,3 +198,93 @@ def test_what_a_provider_refuses_is_withdrawn_and_fails_with_its_own_error(tmp_p
     assert functions.names[-1] == "RunFailFunction"
     assert "RunWithdrawFunction" in functions.names
     assert functions.calls[-1][1]["error"]["Error"] == "StepFailedError"
+
+
+# --- A training ---
+
+
+class Training:
+    """Stands for the functions of a training: three trials, each of which leaves something to the next stretch."""
+
+    def __init__(self, **failures: list[str]):
+        self.failures = failures
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.left = Counter({0: 2, 1: 0, 2: 1})
+        self.lock = threading.Lock()
+
+    def __call__(self, name: str, payload: bytes) -> bytes:
+        event = json.loads(payload)
+        with self.lock:
+            self.calls.append((name, event))
+            if self.failures.get(name):
+                raise TaskError(self.failures[name].pop(0), "no")
+            reference = {key: event[key] for key in REFERENCE}
+            if name == "TrainingPrepareFunction":
+                return json.dumps(reference | {"trials": [0, 1, 2]}).encode()
+            if name == "TrainingTrainFunction":
+                self.left[event["trial"]] -= 1
+                return json.dumps({"more": self.left[event["trial"]] >= 0}).encode()
+            return json.dumps(reference).encode()
+
+    @property
+    def names(self) -> Counter[str]:
+        return Counter(name.removeprefix("Training").removesuffix("Function") for name, _ in self.calls)
+
+
+def train(functions: Training, request: pytest.FixtureRequest) -> Any:
+    definition = read_template(ROOT).workflows["training"]
+    return StateMachineExecution(
+        "training", request.node.name, definition, REFERENCE, functions, SystemClock()
+    ).run()
+
+
+def test_each_trial_is_trained_until_nothing_is_left_and_then_the_model_is_made(
+    request: pytest.FixtureRequest,
+) -> None:
+    functions = Training()
+    output = train(functions, request)
+    assert output == REFERENCE | {"trials": {"numbers": [0, 1, 2]}}
+    trained = Counter(event["trial"] for name, event in functions.calls if name == "TrainingTrainFunction")
+    assert trained == {0: 3, 1: 1, 2: 2}
+    assert functions.calls[0] == ("TrainingPrepareFunction", REFERENCE)
+    assert functions.calls[-1] == ("TrainingFinishFunction", REFERENCE)
+    assert all(
+        event == REFERENCE | {"trial": event["trial"]}
+        for name, event in functions.calls
+        if name == "TrainingTrainFunction"
+    )
+
+
+def test_a_stretch_whose_process_a_signal_ended_is_judged_and_goes_on(request: pytest.FixtureRequest) -> None:
+    functions = Training(TrainingTrainFunction=["Runtime.ExitError"])
+    train(functions, request)
+    (judged,) = [event for _, event in functions.calls if "ended" in event]
+    assert judged["ended"]["Error"] == "Runtime.ExitError"
+    assert functions.names == {"Prepare": 1, "Train": 7, "Finish": 1}
+
+
+@pytest.mark.parametrize("name", ["Prepare", "Train", "Finish"])
+@pytest.mark.parametrize("problem", ["StepFailedError", "JobOverError", "Sandbox.Timedout"])
+def test_what_a_step_of_a_training_refuses_goes_to_fail_at_once(
+    name: str, problem: str, request: pytest.FixtureRequest
+) -> None:
+    functions = Training(**{f"Training{name}Function": [problem]})
+    train(functions, request)
+    last, event = functions.calls[-1]
+    assert last == "TrainingFailFunction"
+    assert event["error"]["Error"] == problem
+    assert functions.names["Fail"] == 1
+    assert name == "Finish" or not functions.names["Finish"]
+
+
+def test_a_stretch_that_met_a_passing_problem_is_repeated(request: pytest.FixtureRequest) -> None:
+    functions = Training(TrainingTrainFunction=["WorkerDied"])
+    train(functions, request)
+    assert functions.names == {"Prepare": 1, "Train": 7, "Finish": 1}
+
+
+def test_as_many_trials_run_at_once_as_the_steps_share_the_money_among() -> None:
+    from ketbase.training.books import CONCURRENCY
+
+    machine = json.loads(Path(ROOT, "infra/statemachines/training.asl.json").read_text())
+    assert machine["States"]["Trials"]["MaxConcurrency"] == CONCURRENCY

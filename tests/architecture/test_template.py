@@ -229,6 +229,9 @@ def test_quantum_steps_and_compute_routes_are_image_functions() -> None:
         "run/submit",
         "run/withdraw",
         "states/search",
+        "training/finish",
+        "training/prepare",
+        "training/train",
     ]
 
 

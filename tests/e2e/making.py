@@ -114,6 +114,10 @@ BODIES: dict[str, Any] = {
     "Predict": {"inputs": [[0.5, -1.0]]},
     "RunCircuit": {"backend": "aer", "shots": 10},
     "SearchStates": {"amplitudes": [[1, 0], [0, 0]]},
+    "SubmitTraining": {
+        "template": {"n_qubits": 2, "layers": 1},
+        "config": {"dataset": {"type": "moons", "n_samples": 20}, "epochs": 1},
+    },
     "UpdateCircuit": {"name": "renamed"},
 }
 """Bodies by the name of their schema, where the least that the schema asks for is not enough."""

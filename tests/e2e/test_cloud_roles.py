@@ -18,6 +18,7 @@ RARELY = {
         "secretsmanager:GetSecretValue",
     ): "the client secret, read when somebody comes back from a provider",
     ("OptimizeRole", "s3:ListBucket"): "as for the circuits",
+    ("TrainingRole", "secretsmanager:GetSecretValue"): "a training whose circuits run at a provider",
     ("OptimizeRole", "secretsmanager:GetSecretValue"): "a machine of IBM's, whose couplings only IBM tells",
     **{
         ("WorkflowRole", action): "the second lane, which the emulator has no Batch for"

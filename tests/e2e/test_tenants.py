@@ -316,7 +316,7 @@ class TwoTenants(RuleBasedStateMachine):
                 tenant.circuits.append(answer.json()["data"]["id"])
             case "DELETE /v1/circuits/{circuit_id}":
                 tenant.circuits.remove(ids["circuit_id"])
-            case "POST /v1/circuits/{circuit_id}/run" | "POST /v1/circuits/{circuit_id}/optimize":
+            case "POST /v1/circuits/{circuit_id}/run" | "POST /v1/circuits/{circuit_id}/optimize" | "POST /v1/jobs":
                 tenant.jobs += 1
 
 

@@ -83,7 +83,28 @@ def main() -> None:
         submission = wiring.optimizations().submit(caller, circuits[0].id, body, None)
         job = wiring.job_store().get(caller.organization_id, submission.job_id)
         wiring.job_store().start(job, at_most_running=100, at_most_in_all=100)
+        train(caller)
         sign_in()
+
+
+def train(caller: Caller) -> None:
+    """Job 10 is a training that was started, job 11 is prepared, and job 12 is trained."""
+    from ketbase.runtime import wiring
+    from ketbase.training.types import SubmitTraining
+
+    data = {"type": "moons", "n_samples": 40}
+    body = SubmitTraining.model_validate(
+        {"template": {"n_qubits": 2, "layers": 1}, "config": {"dataset": data, "epochs": 2}}
+    )
+    for number, steps in ((10, 0), (11, 1), (12, 2)):
+        submission = wiring.trainings().submit(caller, body, None)
+        assert submission.job_id == f"job_{number:026d}"
+        job = wiring.job_store().get(caller.organization_id, submission.job_id)
+        started = wiring.job_store().start(job, at_most_running=100, at_most_in_all=100)
+        if steps > 0:
+            wiring.training_steps().prepare(started.reference)
+        if steps > 1:
+            wiring.training_steps().train(started.reference, 0)
 
 
 def hand_over(caller: Caller) -> None:

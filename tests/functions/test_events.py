@@ -77,6 +77,7 @@ ROUTES: dict[str, tuple[int, Check]] = {
     "jobs/get": (200, lambda data: data["status"] == "completed"),
     "jobs/list": (200, lambda data: {each["id"] for each in data} == {job(1), job(2)}),
     "jobs/logs": (200, lambda data: "Completed" in json.dumps(data)),
+    "jobs/submit": (202, lambda data: data["status"] == "queued"),
     "jobs/result": (200, lambda data: sum(data["counts"].values()) == 4_096),
     "models/deploy": (202, lambda data: (data["status"], data["replicas"]) == ("deployed", 2)),
     "models/get": (200, lambda data: (data["version"], data["status"]) == ("1.0.0", "deployed")),
@@ -119,6 +120,10 @@ STEPS: dict[str, Check] = {
     "run/collect": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(5)},
     "optimize/fail": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(9)},
     "optimize/search": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(9)},
+    "training/fail": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(10)},
+    "training/finish": lambda answer: answer == {"organization_id": ORGANIZATION, "job_id": job(12)},
+    "training/prepare": lambda answer: (answer["job_id"], answer["trials"]) == (job(10), [0]),
+    "training/train": lambda answer: answer == {"more": False},
     "providers/poll": lambda answer: (answer["engine"], answer["open"]) == ("ionq", 0),
     "providers/refresh": lambda answer: answer["backends"] > 20 and answer["failed"] == [],
     "run/compile": lambda answer: (
