@@ -96,8 +96,8 @@ verify-02: .venv/.synced ## Prove accounts and money at length: many kills, 20,0
 	@.venv/bin/pytest tests/contract/test_budget_races.py tests/e2e/test_budget.py tests/e2e/test_tenants.py -m verify_02
 
 .PHONY: verify-04
-verify-04: .venv/.synced ## Prove runs at providers and trainings at length: 200 jobs through faults, ten kills
-	@.venv/bin/pytest tests/e2e/test_ionq.py tests/e2e/test_training.py -m verify_04
+verify-04: .venv/.synced ## Prove runs at providers, trainings and exports at length: 200 jobs through faults, ten kills
+	@.venv/bin/pytest tests/e2e/test_ionq.py tests/e2e/test_training.py tests/unit/quantum/inference -m verify_04
 
 .PHONY: bench
 bench: .venv/.synced ## Measure time added to a simulation, and requests per second

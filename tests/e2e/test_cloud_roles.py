@@ -11,6 +11,7 @@ RARELY = {
     ("CostsRole", "s3:ListBucket"): "the same",
     ("DatasetsRole", "s3:ListBucket"): "the same",
     ("JobsRole", "s3:ListBucket"): "the same",
+    ("ModelsRole", "s3:ListBucket"): "the same",
     ("RunRole", "s3:ListBucket"): "the same",
     ("StatesRole", "s3:ListBucket"): "the same",
     (
@@ -30,6 +31,10 @@ RARELY = {
             "events:PutRule",
             "events:PutTargets",
         )
+    },
+    **{
+        ("OrganizationRole", f"lambda:{action}ProvisionedConcurrencyConfig"): "others have models in service"
+        for action in ("Get", "Put")
     },
     ("JobsRole", "states:DescribeExecution"): "an execution that ended while its job was being cancelled",
 }
