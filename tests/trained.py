@@ -80,9 +80,10 @@ def made(
         gates = layers(n_qubits, n_columns, n_layers)
     definition = CircuitDefinition.of_gates(n_qubits, gates)
     if readout == "kernel":
-        definition = CircuitDefinition.of_gates(
-            n_qubits, (turned("RY", qubit, f"x_{qubit % n_columns}") for qubit in range(n_qubits))
-        )
+        turns = [
+            turned(axis, qubit, f"x_{qubit % n_columns}") for axis in ("RX", "RY") for qubit in range(n_qubits)
+        ]
+        definition = CircuitDefinition.of_gates(n_qubits, turns)
     features = tuple(f"x_{number}" for number in range(n_columns)) if not amplitude_encoding else ()
     parameters = tuple(name for name in definition.inputs if name not in features)
     arrays = {"mean": dice.normal(size=n_raw), "std": dice.uniform(0.5, 2, n_raw)}

@@ -1,6 +1,7 @@
 """Models are registered once, counted up by name, checked when they are read, and taken away whole."""
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
@@ -59,6 +60,25 @@ def test_a_repeated_step_makes_no_second_model(house):
     assert len(house.registry.with_history(ALICE, first.id)[1]) == 5
     told = Audit(house.records).list(ALICE, AuditFilter(), PageRequest()).items
     assert [line.action for line in told] == ["model.registered"]
+
+
+def test_two_runs_of_a_step_at_the_same_moment_make_one_model(house):
+    handed = trained()
+    looked = threading.Barrier(2)
+    entry = house.store.entry
+
+    def slowly(*model):
+        found = entry(*model)
+        if found is None:
+            looked.wait(10)
+        return found
+
+    house.store.entry = slowly
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: house.registry.add(ORG, handed), range(2))
+    assert one == other
+    assert one.version == "1.0.0"
+    assert house.registry.list(ALICE, None, None, PageRequest()).total == 1
 
 
 def test_versions_count_up_for_each_name_and_organisation(house):

@@ -142,8 +142,8 @@ def test_what_does_not_fit_into_an_answer_is_refused(monkeypatch):
 @given(st.floats(-5, 5), st.floats(0.1, 5))
 @settings(max_examples=50, deadline=None)
 def test_a_formula_keeps_its_value_in_another_language(a, x):
-    formula = "-a**2/3 + sin(a*x)**-1 * (x - 1/2)"
+    formula = "-a**2/3 + sin(a*x)**-1 * (x - 1/2) + 0.123456789012345"
     text = formulas.written(formula, {"a": f"({a!r})", "x": "x"}, {"sin": "np.sin"})
     with np.errstate(all="ignore"):
-        wanted = -(a**2) / 3 + np.float64(np.sin(a * x)) ** -1 * (x - 0.5)
+        wanted = -(a**2) / 3 + np.float64(np.sin(a * x)) ** -1 * (x - 0.5) + 0.123456789012345
         np.testing.assert_allclose(eval(text, {"np": np, "x": np.float64(x)}), wanted)
