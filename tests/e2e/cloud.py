@@ -111,25 +111,33 @@ class Cloud(User):
         return "\n".join(event["message"] for page in pages for event in page["events"])
 
     def _deploy(self, folder: Path) -> dict[str, str]:
-        key = deployable.upload(self.aws("s3"), folder, self._calls)
+        uploaded = deployable.upload(self.aws("s3"), folder, self._calls)
+        outputs = self._create(_STACK, uploaded.stack, _PARAMETERS)
+        named = (deployable.API, deployable.URI)
+        routed = {name: value for name, value in outputs.items() if name.endswith(named)}
+        self._create(f"{_STACK}-routes", uploaded.routes, routed)
+        return outputs
+
+    def _create(self, stack: str, template: str, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Create a stack, and give its outputs."""
         formation = self.aws("cloudformation")
         formation.create_stack(
-            StackName=_STACK,
-            TemplateURL=f"{self._url}/{deployable.BUCKET}/{key}",
+            StackName=stack,
+            TemplateURL=f"{self._url}/{deployable.BUCKET}/{template}",
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in _PARAMETERS.items()],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
         deadline = time.monotonic() + _DEPLOYS_WITHIN_S
         while time.monotonic() < deadline:
-            (stack,) = formation.describe_stacks(StackName=_STACK)["Stacks"]
-            if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            (made,) = formation.describe_stacks(StackName=stack)["Stacks"]
+            if not made["StackStatus"].endswith("IN_PROGRESS"):
                 break
             time.sleep(0.1)
-        if stack["StackStatus"] != "CREATE_COMPLETE":
-            events = formation.describe_stack_events(StackName=_STACK)["StackEvents"]
+        if made["StackStatus"] != "CREATE_COMPLETE":
+            events = formation.describe_stack_events(StackName=stack)["StackEvents"]
             reasons = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in events]
-            raise AssertionError("\n".join([f"the stack is {stack['StackStatus']}", *reasons]))
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+            raise AssertionError("\n".join([f"the stack {stack} is {made['StackStatus']}", *reasons]))
+        return {output["OutputKey"]: output["OutputValue"] for output in made.get("Outputs", ())}
 
     def _found(self) -> str:
         """Make the first owner and key, as an administrator does after the first deployment."""

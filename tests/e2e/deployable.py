@@ -5,7 +5,8 @@ All resources are those of template.yaml, with its roles, settings, routes and w
 - Each function runs from the folders that `make build` filled, the image functions too, in a process that
   `witness.py` starts with AWS's runtime client. For that its runtime is `provided`, which has no SnapStart; what is
   uploaded is the start command. The layers are there, but empty.
-- The HTTP API's OpenAPI body, which the emulator does not read, becomes a resource for each route and integration.
+- The HTTP API's OpenAPI body, which the emulator does not read, becomes a resource for each route and integration, in
+  a stack of their own: one stack may not have so many.
 - Alarms over metric math are left out: the emulator knows none.
 - Nothing is encrypted on its way; `witness.py` says that it is, for the buckets' policies refuse what is not.
 - What a role may do under a condition, which is Braket's, is left out: the emulator has no Braket.
@@ -23,7 +24,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from samtranslator.translator.transform import transform
@@ -34,12 +35,21 @@ from tests.servers import REGION
 from tests.template import functions
 
 BUCKET = "artifacts"
+API, URI = "RoutedApi", "RouteUri"
+"""What the outputs are called, or end in, that are the parameters of the routes."""
 _WITHOUT_RESOURCE = ("ses:SendEmail", "states:SendTaskSuccess")
 _WITNESS = Path(__file__).with_name("witness.py")
 
 
-def upload(s3: Any, scratch: Path, calls: Path) -> str:
-    """Upload the stack's template and all that it names; returns the template's key."""
+class Uploaded(NamedTuple):
+    """The keys of the templates: of the stack, and of the routes, whose parameters are outputs of the stack."""
+
+    stack: str
+    routes: str
+
+
+def upload(s3: Any, scratch: Path, calls: Path) -> Uploaded:
+    """Upload the stack's templates and all that they name."""
     s3.create_bucket(Bucket=BUCKET)
     template = yaml_parse((ARTIFACTS / "template.yaml").read_text())
     template["Mappings"]["Compute"] = {
@@ -65,9 +75,10 @@ def upload(s3: Any, scratch: Path, calls: Path) -> str:
                 properties["DefinitionUri"] = _upload(s3, f"{name}.json", definition.read_bytes())
     with patch.dict(os.environ, AWS_DEFAULT_REGION=REGION):  # the translator asks for it
         translated = transform(template, {}, SimpleNamespace(load=dict))
-    _spell_out_routes(translated["Resources"])
+    routes = _spelled_out_routes(translated)
     _upload(s3, "template.json", json.dumps(translated).encode())
-    return "template.json"
+    _upload(s3, "routes.json", json.dumps(routes).encode())
+    return Uploaded("template.json", "routes.json")
 
 
 def _is_metric_math(resource: Mapping[str, Any]) -> bool:
@@ -91,31 +102,37 @@ def _make_provided(resource: dict[str, Any], handler: str) -> None:
     properties |= {"Runtime": "provided.al2023", "Handler": handler}
 
 
-def _spell_out_routes(resources: dict[str, Any]) -> None:
-    """Say with resources what the API's body says: which function serves which route."""
-    body = resources["Api"]["Properties"].pop("Body")
+def _spelled_out_routes(template: dict[str, Any]) -> dict[str, Any]:
+    """Say with resources what the API's body says, which function serves which route, in a template of their own."""
+    api = template["Resources"]["Api"]["Properties"]
+    body = api.pop("Body")
+    api |= {"Name": body["info"]["title"], "ProtocolType": "HTTP"}
+    values = {API: {"Ref": "Api"}}
+    resources: dict[str, Any] = {}
     for path, methods in body["paths"].items():
         for method, operation in methods.items():
             declared = operation["x-amazon-apigateway-integration"]
-            integration = "".join(filter(str.isalnum, f"{method}{path}"))
-            resources[f"{integration}Integration"] = {
+            name = "".join(filter(str.isalnum, f"{method}{path}"))
+            values[f"{name}{URI}"] = declared["uri"]
+            resources[f"{name}Integration"] = {
                 "Type": "AWS::ApiGatewayV2::Integration",
                 "Properties": {
-                    "ApiId": {"Ref": "Api"},
+                    "ApiId": {"Ref": API},
                     "IntegrationType": declared["type"].upper(),
-                    "IntegrationUri": declared["uri"],
+                    "IntegrationUri": {"Ref": f"{name}{URI}"},
                     "PayloadFormatVersion": declared["payloadFormatVersion"],
                 },
             }
-            resources[f"{integration}Route"] = {
+            resources[f"{name}Route"] = {
                 "Type": "AWS::ApiGatewayV2::Route",
                 "Properties": {
-                    "ApiId": {"Ref": "Api"},
+                    "ApiId": {"Ref": API},
                     "RouteKey": f"{method.upper()} {path}",
-                    "Target": {"Fn::Sub": f"integrations/${{{integration}Integration}}"},
+                    "Target": {"Fn::Sub": f"integrations/${{{name}Integration}}"},
                 },
             }
-    resources["Api"]["Properties"] |= {"Name": body["info"]["title"], "ProtocolType": "HTTP"}
+    template["Outputs"] |= {name: {"Value": value} for name, value in values.items()}
+    return {"Parameters": {name: {"Type": "String"} for name in values}, "Resources": resources}
 
 
 def _start_command(name: str, scratch: Path, calls: Path) -> str:
