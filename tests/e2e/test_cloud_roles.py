@@ -19,6 +19,7 @@ RARELY = {
         "secretsmanager:GetSecretValue",
     ): "the client secret, read when somebody comes back from a provider",
     ("OptimizeRole", "s3:ListBucket"): "as for the circuits",
+    ("TrainingRole", "s3:ListBucket"): "as for the circuits",
     ("TrainingRole", "secretsmanager:GetSecretValue"): "a training whose circuits run at a provider",
     ("OptimizeRole", "secretsmanager:GetSecretValue"): "a machine of IBM's, whose couplings only IBM tells",
     **{
