@@ -134,7 +134,7 @@ class ComputeSteps:
 
     def _compiled(self, circuit: JobCircuit, config: RunConfig) -> CompiledCircuit:
         placement = circuit.placement
-        stays = placement is not None and placement.backend == config.backend and not config.observables
+        stays = placement is not None and placement.backend == config.backend
         return self._provider.compile(
             circuit.definition,
             backend=self._backends.info(config.backend),
