@@ -77,11 +77,11 @@ class Runs:
         """Say how the run will go, and price it."""
         organization = self._accounts.organization(caller.organization_id)
 
-        def quoted(backend: BackendInfo) -> Quote:
+        def quoted(backend: BackendInfo, trials: int = 0) -> Quote:
             if organization is not None:
                 check_allowed(organization.settings, backend)
             count = check_fits(circuit, backend, body)
-            return self._quotes.run(circuit, backend, body.shots, body.budget_limit, count)
+            return self._quotes.run(circuit, backend, body.shots, body.budget_limit, count, trials)
 
         if body.backend == AUTO:
             candidates, dearest = self._candidates.find(circuit, body.choosing, quoted)

@@ -62,7 +62,7 @@ class Ceiling:
         self._alarm = alarm
 
     @contextmanager
-    def over(self, job: Job, step: str, *, longest_s: float, later: Money) -> Iterator[None]:
+    def over(self, job: Job, step: str, *, longest_s: float, later: Money) -> Iterator[float]:
         """Let a block take as long as the job's reservation allows.
 
         Args:
@@ -70,6 +70,9 @@ class Ceiling:
             step: what the block does, such as `executing`.
             longest_s: the block never takes longer than this, in seconds.
             later: what the job needs for what comes after.
+
+        Yields:
+            For how many seconds it may go on.
 
         Raises:
             CeilingReachedError: before the block, where nothing is left.
@@ -94,7 +97,7 @@ class Ceiling:
         if self._jobs.hold(job, hold, progress) is None:
             raise JobOverError(job.id)
         with self._alarm(seconds):
-            yield
+            yield seconds
 
 
 def ceiling_reached(job: Job) -> JobError:
