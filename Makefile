@@ -85,7 +85,7 @@ check: .venv/.synced check-infra ## Lint, types, import contracts, template, sta
 test: check build ## Run everything that the continuous integration runs
 	@.venv/bin/pytest tests/unit tests/contract -n 2 --dist loadfile --durations=20
 	@.venv/bin/pytest tests/architecture tests/functions -n 2
-	@.venv/bin/pytest tests/e2e --durations=12
+	@.venv/bin/pytest tests/e2e -n 2 --dist loadgroup --durations=12
 
 .PHONY: verify-01
 verify-01: .venv/.synced ## Prove the foundation at length: many kills
