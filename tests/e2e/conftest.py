@@ -4,7 +4,6 @@ from tests.e2e.cloud import running_cloud
 from tests.e2e.roles import Roles, listed
 from tests.e2e.stack import running_stack
 
-
 CLOUD = "test_cloud"
 """The files of this name belong together: the last of them looks back at what the others called."""
 
