@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ketbase.backends.circuit_count import CircuitCount
+from ketbase.backends.lanes import Lane, Lanes, Limits, Need
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.types import Circuit
 from ketbase.costs.estimates import ONE, StepSeconds, expected_seconds
@@ -11,7 +12,6 @@ from ketbase.costs.prices import Prices, Rate
 from ketbase.costs.shapes import Shape, busy_qubits, shape_of
 from ketbase.errors import InvalidCircuitError, InvalidError
 from ketbase.money import Money
-from ketbase.run.lanes import Lane, Lanes, Limits, Need
 from ketbase.types import Model
 
 COMPILE_S, EXECUTE_S, COLLECT_S = 290.0, 890.0, 60.0

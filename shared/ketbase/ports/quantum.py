@@ -110,8 +110,6 @@ class QuantumProvider(Protocol):
             ExecutionError: the circuit needs more memory than there is, or the simulator refused it.
         """
 
-    # --- What runs elsewhere ---
-
     def needed_mb(
         self,
         compiled: CompiledCircuit,
@@ -130,6 +128,8 @@ class QuantumProvider(Protocol):
         Raises:
             ExecutionError: `INSUFFICIENT_MEMORY`, with `needed_mb` in its details.
         """
+
+    # --- What runs elsewhere ---
 
     def submit(
         self,

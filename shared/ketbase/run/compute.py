@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ketbase.backends.circuit_count import CircuitCount
+from ketbase.backends.lanes import Lane, Lanes, Limits, Need, Needed
 from ketbase.backends.service import Backends
 from ketbase.backends.types import CompiledCircuit
 from ketbase.costs.estimates import expected_seconds
@@ -20,7 +21,6 @@ from ketbase.ports.quantum import QuantumProvider
 from ketbase.run.choice import Chooser
 from ketbase.run.choosing import AUTO
 from ketbase.run.configs import config_of, parted
-from ketbase.run.lanes import Lane, Lanes, Limits, Need, Needed
 from ketbase.run.types import RunConfig
 from ketbase.steps.ceiling import Ceiling, CeilingReachedError, JobOverError, ceiling_reached
 from ketbase.steps.failures import StepFailedError, refusals

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from pybreaker import STATE_OPEN
 
 from ketbase.backends.catalog import backends as catalogue
 from ketbase.backends.discovered import Discoveries
@@ -303,6 +304,12 @@ def test_a_long_queue_at_the_provider_is_no_reason_to_stop_a_job(scene):
     assert scene.sweep().withdrawn == (job.id,)
 
 
+def is_open(breakers, engine):
+    kept, _ = breakers._of(engine)
+    kept.read()
+    return kept.state == STATE_OPEN
+
+
 def test_a_provider_that_does_not_answer_is_left_alone_for_a_while(tmp_path):
     scene = Remotely(tmp_path / "r.db", breaker_s=60.0)
     job = scene.begin()
@@ -313,11 +320,11 @@ def test_a_provider_that_does_not_answer_is_left_alone_for_a_while(tmp_path):
     with pytest.raises(UnavailableError, match="several times in a row"):
         scene.submit_step(job)
     others = Breakers(scene.records, open_s=60.0)
-    assert others.is_open("ionq")
-    assert not others.is_open("ibm")
+    assert is_open(others, "ionq")
+    assert not is_open(others, "ibm")
     patient = Breakers(scene.records, open_s=0.0)
     assert patient.call("ionq", lambda: "answer") == "answer"
-    assert not others.is_open("ionq")
+    assert not is_open(others, "ionq")
 
 
 @pytest.mark.parametrize("problem", [StepFailedError("x"), UnavailableError("X", "x", retry_after_s=3)])
@@ -330,7 +337,7 @@ def test_answers_that_nobody_likes_open_no_breaker(tmp_path, problem):
     for _ in range(2 * FAILURES):
         with pytest.raises(type(problem)):
             scene.breakers.call("ionq", refuse)
-    assert not scene.breakers.is_open("ionq")
+    assert not is_open(scene.breakers, "ionq")
 
 
 # --- In any order ---
