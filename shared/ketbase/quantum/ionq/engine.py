@@ -68,12 +68,12 @@ class IonqEngine:
             raise unavailable("IonQ did not say which job it made", "no id")
         return str(answer["id"])
 
-    def find(self, backend: BackendInfo, tag: str) -> str | None:
+    def find(self, backend: BackendInfo, tag: str, *, partly: bool = False) -> str | None:
         """Find the job that has a tag; the listing has no filter for it, so that its pages are walked.
 
         A tag that is an id of ours says when it was made: no page behind older jobs is read.
         """
-        del backend  # a listing is of the whole project
+        del backend, partly  # it arrives as a whole, and a listing is of the whole project
         horizon = _horizon(tag)
         for page in self._api.job_pages():
             for job in page:
