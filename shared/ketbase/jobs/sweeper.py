@@ -21,8 +21,9 @@ class Patience(Model):
 
     Attributes:
         grace: jobs started less than this ago are left alone; their start may still be under way.
-        deadline: a step that computes here is stopped after this, and fails its job.
-        waiting: so long a job may wait here for its next step: for a container, or for its provider to answer.
+        deadline: a step that computes in a function is stopped after this, and fails its job.
+        waiting: so long a job may wait here for its next step: for its provider to answer, or for a container. That
+            ends by itself when its time is up, and may have to be waited for again where it died before.
         remote: a job at a provider is stopped there after this; queues of hardware are long.
         silence: a job whose provider says nothing about it is stopped there after this, as soon as it answers.
     """
@@ -113,7 +114,7 @@ class Sweeper:
     def _overdue(self, job: Job) -> str | None:
         """Say for how long a job was given to compute, or to wait for its next step, where it took longer."""
         since, given, did = job.updated_at, self._patience.waiting, "waited"
-        if job.hold is not None:
+        if job.hold is not None and not job.hold.stoppable:
             since, given, did = job.hold.since, self._patience.deadline, "ran"
         if self._clock.now() - since <= given:
             return None

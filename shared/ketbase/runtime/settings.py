@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         pinecone_host: of the control plane, if not Pinecone's own.
         max_running_jobs: the most jobs of all organisations that run at one moment.
         max_concurrent_jobs: the most jobs of one organisation that run at one moment.
-        job_deadline_s: a job of which a step computes for longer than this is stopped by the sweeper.
+        job_deadline_s: a job of which a step computes in a function for longer than this is stopped by the sweeper.
         remote_deadline_days: a job that is at a provider for longer than this is stopped there.
         provider_silence_h: so is one of which the provider says nothing for longer than this.
         sweep_grace_s: how long a started job may show no sign of life before the sweeper looks at it.

@@ -738,10 +738,9 @@ def sweeper() -> Sweeper:
     from ketbase.jobs.sweeper import Patience, Sweeper
 
     chosen = settings()
-    longest = chosen.batch_seconds if chosen.batch_memory_mb or chosen.batch_gpu_queue else 0
     patience = Patience(
         grace=timedelta(seconds=chosen.sweep_grace_s),
-        deadline=timedelta(seconds=chosen.job_deadline_s + longest),
+        deadline=timedelta(seconds=chosen.job_deadline_s),
         remote=timedelta(days=chosen.remote_deadline_days),
         silence=timedelta(hours=chosen.provider_silence_h),
     )

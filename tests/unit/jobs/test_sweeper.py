@@ -83,8 +83,8 @@ def test_a_job_whose_workflow_died_is_queued_again_and_fails_after_the_last_atte
     assert (last.status, last.error.code) == (JobStatus.FAILED, "JOB_DIED")
 
 
-def begin_step(scene, job):
-    hold = Hold(step="executing", since=scene.clock.now(), seconds=3_600.0, cost=Money())
+def begin_step(scene, job, *, in_container=False):
+    hold = Hold(step="executing", since=scene.clock.now(), seconds=3_600.0, cost=Money(), stoppable=in_container)
     scene.store.hold(scene.store.get("org_a", job.id), hold, Progress())
 
 
@@ -106,6 +106,16 @@ def test_a_job_that_waited_for_a_container_has_all_of_its_time_there(scene):
     begin_step(scene, job)
     scene.clock.turn(3_500)
     assert scene.sweep().failed == ()
+
+
+def test_a_job_whose_container_died_may_wait_for_another_one(scene):
+    job = scene.submit()
+    scene.dispatch()
+    begin_step(scene, job, in_container=True)
+    scene.clock.turn(12 * 3_600)
+    assert scene.sweep().failed == ()
+    scene.clock.turn(timedelta(days=7).total_seconds())
+    assert scene.sweep().failed == (job.id,)
 
 
 def test_a_job_that_waits_for_its_next_step_for_ever_fails(scene):
