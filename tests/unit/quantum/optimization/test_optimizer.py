@@ -6,9 +6,10 @@ from qiskit import transpile
 from qiskit.circuit import Parameter, QuantumCircuit
 from qiskit.transpiler import CouplingMap, Target
 
+from benchmarks.optimize import Row, claims
 from ketbase.circuits.types import MAX_GATES, CircuitDefinition, Gate
 from ketbase.errors import InvalidCircuitError
-from ketbase.optimize.types import Verification
+from ketbase.optimize.types import Figures, Verification
 from ketbase.quantum.machines import Machine
 from ketbase.quantum.optimization import optimizer, portfolio
 from ketbase.quantum.optimization.forms import two_qubit_gates
@@ -236,3 +237,11 @@ def test_if_nothing_is_the_same_nothing_is_returned(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(optimizer, "verified", lambda *_, **__: Verification(status="not_equivalent"))
     with pytest.raises(RuntimeError):
         best_of(fourier(3), line(3), level=1)
+
+
+def test_the_benchmark_fails_where_the_verification_rejected_a_candidate() -> None:
+    sizes = {gates: Figures(depth=1, gate_counts={}, two_qubit_gates=gates, two_qubit_depth=1) for gates in (5, 10)}
+    right = Verification(status="equivalent", method="statevector", same="unitary", deviation=0.0)
+    row = Row("ring", 5, "line", [sizes[10]] * 5, sizes[10], sizes[5], "routed", right, rejected=0, seconds=1.0)
+    assert claims([row])
+    assert not claims([row, row._replace(rejected=1)])
