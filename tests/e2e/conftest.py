@@ -4,16 +4,6 @@ from tests.e2e.cloud import running_cloud
 from tests.e2e.roles import Roles, listed
 from tests.e2e.stack import running_stack
 
-CLOUD = "test_cloud"
-"""The files of this name belong together: the last of them looks back at what the others called."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file in one process, and all that try the cloud in the same one."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(CLOUD if item.path.stem.startswith(CLOUD) else item.path.stem))
-
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
