@@ -85,7 +85,17 @@ check: .venv/.synced check-infra ## Lint, types, import contracts, template, sta
 test: check build ## Run everything that the continuous integration runs
 	@.venv/bin/pytest tests/unit tests/contract -n 2 --dist loadfile --durations=20
 	@.venv/bin/pytest tests/architecture tests/functions -n 2
-	@.venv/bin/pytest tests/e2e --durations=12
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-cloud test-stack
+
+CLOUD = $(sort $(wildcard tests/e2e/test_cloud*.py))
+
+.PHONY: test-cloud
+test-cloud: # One after the other: the last file looks back at what the others called.
+	@.venv/bin/pytest $(CLOUD) --durations=6
+
+.PHONY: test-stack
+test-stack:
+	@.venv/bin/pytest tests/e2e $(CLOUD:%=--ignore=%) --durations=12
 
 .PHONY: verify-01
 verify-01: .venv/.synced ## Prove the foundation at length: many kills

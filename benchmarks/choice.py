@@ -1,15 +1,18 @@
 """Whether `auto` by fidelity chooses well: the chosen backend and layout against the median candidate.
 
-Each circuit is compiled for several simulated devices, three layouts each, as `"backend": "auto"` does; all of the
-candidates are then simulated with their noise, and compared with the exact distribution by Hellinger fidelity.
-Run by `make bench-choice`.
+Each circuit goes through what `"backend": "auto"` goes through: candidates are found among all simulated devices,
+and compiled with several layouts each to choose from. All that was compiled is then simulated with its noise, and
+compared with the exact distribution by Hellinger fidelity. Run by `make bench-choice`.
 """
 
 import argparse
 import math
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import mean, median
+from typing import Any, NamedTuple
 
 from qiskit.quantum_info import Statevector
 from rich.console import Console
@@ -17,17 +20,24 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import spearmanr
 
-from ketbase.backends.catalog import backends
+from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.backends.experiments import Experiment
 from ketbase.backends.types import CompiledCircuit
 from ketbase.circuits.types import CircuitDefinition, Gate
+from ketbase.costs.prices import Prices
+from ketbase.costs.quotes import Quotes
+from ketbase.costs.shapes import shape_of
 from ketbase.quantum.build import circuit_of
 from ketbase.quantum.providers import QuantumProviders
 from ketbase.quantum.simulators import AerEngine
-from ketbase.run.choice import LAYOUTS
+from ketbase.run.candidates import Candidates
+from ketbase.run.choice import Chooser
+from ketbase.run.choosing import AUTO, Choosing, Constraints
+from ketbase.run.types import RunConfig
+from ketbase.steps.types import JobCircuit
 from tests.conformance import fourier_state, inverse_fourier, random_circuits
+from tests.fakes import TurnedClock, backends_of, job_store
 
-DEVICES = ("fake_fez", "fake_torino", "fake_kyiv", "fake_marrakesh", "fake_sherbrooke", "fake_brisbane")
 SHOTS = 8_000
 CLAIM = 0.8
 """In so many of the circuits the choice is to be better than the median candidate."""
@@ -41,28 +51,21 @@ def main() -> None:
     circuits = list(corpus())[:: 3 if arguments.quick else 1]
     table = Table("circuit", "chosen", "promised", "fidelity", "median", "best", "better")
     better, ranks = 0, []
-    for name, definition in track(circuits, "choosing", console=console):
-        candidates = [
-            (backend, compiled, fidelity(definition, compiled))
-            for backend in DEVICES
-            for compiled in [compile_for(definition, backend, seed) for seed in range(LAYOUTS)]
-        ]
-        backend, chosen, value = max(candidates, key=lambda each: each[1].estimated_success or 0.0)
-        middle = median(each for _, _, each in candidates)
-        better += value >= middle
-        promised = [compiled.estimated_success or 0.0 for _, compiled, _ in candidates]
-        ranks.append(spearmanr(promised, [each for _, _, each in candidates]).statistic)
-        best = max(each for _, _, each in candidates)
-        success = f"{chosen.estimated_success:.3f}"
-        table.add_row(
-            name,
-            backend,
-            success,
-            f"{value:.4f}",
-            f"{middle:.4f}",
-            f"{best:.4f}",
-            "yes" if value >= middle else "no",
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        trials = Trials(Path(folder) / "records.db")
+        for name, definition in track(circuits, "choosing", console=console):
+            trial = trials.of(definition)
+            better += trial.is_better
+            ranks.append(spearmanr(trial.promised, trial.fidelities).statistic)
+            table.add_row(
+                name,
+                trial.chosen.backend,
+                f"{trial.chosen.estimated_success:.3f}",
+                f"{trial.fidelity:.4f}",
+                f"{trial.median:.4f}",
+                f"{max(trial.fidelities):.4f}",
+                "yes" if trial.is_better else "no",
+            )
     console.print(table)
     share = better / len(circuits)
     console.print(
@@ -95,23 +98,71 @@ def star(n_qubits: int) -> Iterator[Gate]:
             yield Gate(type="CRY", targets=(0, qubit), parameters={"theta": angle})
 
 
-def compile_for(definition: CircuitDefinition, backend: str, seed: int) -> CompiledCircuit:
-    return PROVIDER.compile(
-        definition, backend=backends()[backend], experiment=Experiment(), seed=seed, optimization_level=2
-    )
+class Trial(NamedTuple):
+    """What was chosen for a circuit, and all that it was chosen from."""
+
+    chosen: CompiledCircuit
+    fidelity: float
+    promised: list[float]
+    fidelities: list[float]
+
+    @property
+    def median(self) -> float:
+        return median(self.fidelities)
+
+    @property
+    def is_better(self) -> bool:
+        return self.fidelity >= self.median
 
 
-def fidelity(definition: CircuitDefinition, compiled: CompiledCircuit) -> float:
-    """The Hellinger fidelity of noisy counts to the exact distribution."""
-    outcome = PROVIDER.execute(
-        compiled, backend=backends()[compiled.backend], experiment=Experiment(), shots=SHOTS, seed=1, noise=True
-    )
-    exact = Statevector(circuit_of(definition)).probabilities_dict()
-    counts = outcome.counts[0]
-    return sum(math.sqrt(exact.get(bits, 0.0) * shots / SHOTS) for bits, shots in counts.items()) ** 2
+class Compiler(QuantumProviders):
+    """Keeps all that it compiles."""
+
+    def __init__(self) -> None:
+        super().__init__({"aer": AerEngine})
+        self.made: list[CompiledCircuit] = []
+
+    def compile(self, definition: CircuitDefinition, **asked: Any) -> CompiledCircuit:
+        self.made.append(super().compile(definition, **asked))
+        return self.made[-1]
 
 
-PROVIDER = QuantumProviders({"aer": AerEngine})
+class Trials:
+    """Runs the choice, and then each candidate."""
+
+    def __init__(self, path: Path):
+        clock = TurnedClock()
+        records = SqliteRecords(path, clock)
+        self._quotes = Quotes(Prices.load(None), compute_memory_mb=3_008, control_memory_mb=512)
+        self._backends = backends_of(records, job_store(records, clock), self._quotes, clock)
+        self._compiler = Compiler()
+
+    def of(self, definition: CircuitDefinition, among: tuple[str, ...] = ()) -> Trial:
+        """Choose for a circuit among the simulated devices, or some of them, and simulate all that was compiled."""
+        self._compiler.made.clear()
+        shape = shape_of(definition)
+        choosing = Choosing(constraints=Constraints(backends=among, types=("simulated_device",)))
+        candidates, _ = Candidates(self._backends).find(
+            definition, choosing, lambda info, trials: self._quotes.run(shape, info, SHOTS, trials=trials)
+        )
+        config = RunConfig(backend=AUTO, seed=0, shots=SHOTS, choosing=choosing, candidates=candidates)
+        circuit = JobCircuit(circuit_id="circuit_tried", definition=definition, source_qasm=None)
+        _, chosen = Chooser(self._compiler, self._backends).choose(circuit, config, math.inf)
+        fidelities = [self._fidelity(definition, each) for each in self._compiler.made]
+        (number,) = [number for number, each in enumerate(self._compiler.made) if each is chosen]
+        promised = [each.estimated_success or 0.0 for each in self._compiler.made]
+        return Trial(chosen, fidelities[number], promised, fidelities)
+
+    def _fidelity(self, definition: CircuitDefinition, compiled: CompiledCircuit) -> float:
+        """The Hellinger fidelity of noisy counts to the exact distribution."""
+        backend = self._backends.info(compiled.backend)
+        outcome = self._compiler.execute(
+            compiled, backend=backend, experiment=Experiment(), shots=SHOTS, seed=1, noise=True
+        )
+        exact = Statevector(circuit_of(definition)).probabilities_dict()
+        counts = outcome.counts[0]
+        return sum(math.sqrt(exact.get(bits, 0.0) * shots / SHOTS) for bits, shots in counts.items()) ** 2
+
 
 if __name__ == "__main__":
     main()

@@ -193,6 +193,38 @@ def test_a_provider_that_does_not_answer_is_asked_again_and_again(name: str, tmp
     assert functions.names[-1] == "RunCollectFunction"
 
 
+@pytest.mark.parametrize("name", ["RunSubmitFunction", "RunFetchFunction"])
+def test_a_step_that_had_no_time_for_all_at_its_provider_goes_on_with_the_rest(name: str, tmp_path: Path) -> None:
+    functions = execute_remotely(tmp_path, **{name: ["Sandbox.Timedout"] * 3})
+    assert Counter(functions.names)[name] == 4
+    assert functions.names[-1] == "RunCollectFunction"
+
+
+@pytest.mark.parametrize("workflow", ["run", "optimize"])
+def test_a_provider_that_does_not_answer_is_asked_for_a_day(workflow: str) -> None:
+    path = Path(ROOT, "infra/statemachines", f"{workflow}.asl.json")
+    retries = [
+        retry
+        for state in json.loads(path.read_text())["States"].values()
+        for retry in state.get("Retry", ())
+        if "UnavailableError" in retry["ErrorEquals"]
+    ]
+    assert retries
+    for retry in retries:
+        waits = [min(retry["IntervalSeconds"] * 2**number, 300) for number in range(retry["MaxAttempts"])]
+        mean = sum(waits) / (2 if retry["JitterStrategy"] == "FULL" else 1)
+        assert 0.95 <= mean / 86_400 <= 1.2
+
+
+def test_a_job_may_wait_a_week_for_its_container_and_have_all_of_its_attempts() -> None:
+    run = json.loads(Path(ROOT, "infra/statemachines/run.asl.json").read_text())
+    job = next(each for each in template()["Resources"].values() if each["Type"] == "AWS::Batch::JobDefinition")
+    attempts_s = (
+        job["Properties"]["RetryStrategy"]["Attempts"] * template()["Parameters"]["BatchSeconds"]["MaxValue"]
+    )
+    assert 7 * 86_400 + attempts_s < run["States"]["ExecuteOnBatch"]["TimeoutSeconds"] < run["TimeoutSeconds"]
+
+
 def test_what_a_provider_refuses_is_withdrawn_and_fails_with_its_own_error(tmp_path: Path) -> None:
     functions = execute_remotely(tmp_path, RunSubmitFunction=["StepFailedError"], RunWithdrawFunction=["X"] * 9)
     assert functions.names[-1] == "RunFailFunction"

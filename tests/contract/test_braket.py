@@ -523,6 +523,23 @@ def test_tags_find_what_was_created_when_the_token_is_forgotten(
     assert providers.find(backends["sv1"], tag) == remote_id
 
 
+def test_what_part_of_a_job_arrived_is_found_and_can_be_stopped(
+    engine: BraketEngine, braket: StandIn, providers: Any, backends: Any
+) -> None:
+    braket.set(pace_s=3_600)
+    braket.set(
+        faults=[{"operation": "CreateQuantumTask", "kind": kind} for kind in ("none", "none", "unavailable")]
+    )
+    with pytest.raises(UnavailableError):
+        hand_in(providers, backends["sv1"], SWEPT, 10, "job_partly", experiment=sweep(4))
+    assert engine.find(backends["sv1"], "job_partly") is None
+    part = providers.find(backends["sv1"], "job_partly")
+    assert split(part) == braket.accepted("job_partly")
+    assert len(split(part)) == 2
+    providers.cancel("braket", part)
+    assert providers.states("braket", [part])[part].status is RemoteStatus.CANCELLED
+
+
 def test_a_token_that_is_forgotten_would_make_a_second_task(braket: StandIn, providers: Any, backends: Any) -> None:
     """The test before this one is worth something only if this holds."""
     braket.set(remember_s=0)
@@ -777,6 +794,9 @@ def test_a_job_of_several_tasks_is_over_when_all_of_them_are(
     assert state("FAILED", "QUEUED", "COMPLETED") == (RemoteStatus.RUNNING, "FAILED 1, QUEUED 1, COMPLETED 1")
     assert state("FAILED", "CANCELLED", "COMPLETED")[0] is RemoteStatus.FAILED
     assert state("CANCELLED", "COMPLETED", "COMPLETED")[0] is RemoteStatus.CANCELLED
+    assert providers.states("braket", [remote_id])[remote_id].completed == 0.0
+    assert state("FAILED", "COMPLETED", "COMPLETED")[0] is RemoteStatus.FAILED
+    assert providers.states("braket", [remote_id])[remote_id].completed == pytest.approx(2 / 3)
     assert state("CREATED", "QUEUED", "QUEUED")[0] is RemoteStatus.QUEUED
     assert state("PARKED", "QUEUED", "FAILED")[0] is RemoteStatus.UNKNOWN
 

@@ -110,6 +110,8 @@ class Erasure:
         yield from self._erase_people(organization_id)
         yield from self._erase_circuits(organization_id)
         yield from self._erase_jobs(organization_id)
+        if any(self._job_store.walk(organization_id, (), after=None, descending=False)):
+            return  # a provider has still to stop one, and nobody but the job knows of it
         yield from self._models.erase(organization_id)
         if self._states is not None:
             yield from self._states.erase_vectors(organization_id)

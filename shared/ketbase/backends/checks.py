@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from ketbase.backends.experiments import Experiment, Observable
-from ketbase.circuits.types import CircuitDefinition, bind_check
+from ketbase.circuits.types import CircuitDefinition, Placement, bind_check
 from ketbase.errors import InvalidCircuitError
 
 _NOT_WITH_OBSERVABLES = ("control_flow", "mid_circuit_measurement", "reset")
@@ -61,6 +61,23 @@ def check_observables(observables: tuple[Observable, ...], n_qubits: int, featur
             f"Observables are measured at the end of a circuit in place of its own measurements; this one has "
             f"{' and '.join(found).replace('_', ' ')}, whose outcomes would be lost. Run it for its counts.",
             features=found,
+        )
+
+
+def check_not_optimized(placement: Placement | None, asked: str) -> None:
+    """Check that what is asked of a circuit's qubits is not asked of an optimised one.
+
+    Only its measurements know the order of its qubits, and it is the same circuit up to their outcomes alone.
+
+    Raises:
+        InvalidCircuitError: `OPTIMIZED_CIRCUIT`, with the original.
+    """
+    if placement is not None:
+        raise InvalidCircuitError(
+            "OPTIMIZED_CIRCUIT",
+            f"The circuit was optimised for {placement.backend}: it has the counts of the original, but its qubits "
+            f"are {placement.backend}'s, in another order. For {asked}, use the original, {placement.original}.",
+            original=placement.original,
         )
 
 

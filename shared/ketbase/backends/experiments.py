@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from ketbase.types import Model
 
+MAX_SHOTS = 1_000_000
 MAX_PARAMETER_SETS = 1_000
 MAX_OBSERVABLES = 100
 MAX_TERMS = 1_000

@@ -33,12 +33,14 @@ class RemoteState(Model):
         raw: the provider's own word for the status.
         queue_position: how many are served first, where the provider says.
         message: why it failed, in the provider's words.
+        completed: what part of a job that failed was completed all the same, from 0 to 1.
     """
 
     status: RemoteStatus
     raw: str
     queue_position: int | None = None
     message: str | None = None
+    completed: float = 0.0
 
 
 class RemoteOutcome(Model):

@@ -200,10 +200,12 @@ class Placement(Model):
 
     Attributes:
         qubits: for each qubit of the circuit, the backend's.
+        original: the circuit that was optimised, the first one where that was done again and again.
     """
 
     backend: str
     qubits: tuple[int, ...]
+    original: str
 
 
 class CircuitSummary(Model):

@@ -9,6 +9,7 @@ from ketbase.backends.experiments import (
     MAX_CIRCUITS,
     MAX_OBSERVABLES,
     MAX_PARAMETER_SETS,
+    MAX_SHOTS,
     Experiment,
     Mitigation,
     Observable,
@@ -17,7 +18,6 @@ from ketbase.backends.types import BackendInfo
 from ketbase.costs.quotes import CostLine
 from ketbase.costs.shapes import Shape
 from ketbase.money import Money
-from ketbase.run.types import MAX_SHOTS
 from ketbase.types import Model
 
 MAX_BACKENDS = 30

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ketbase.backends.circuit_count import CircuitCount
+from ketbase.backends.lanes import Lane, Lanes, Limits, Need
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.types import Circuit
 from ketbase.costs.estimates import ONE, StepSeconds, expected_seconds
@@ -11,7 +12,6 @@ from ketbase.costs.prices import Prices, Rate
 from ketbase.costs.shapes import Shape, busy_qubits, shape_of
 from ketbase.errors import InvalidCircuitError, InvalidError
 from ketbase.money import Money
-from ketbase.run.lanes import Lane, Lanes, Limits, Need
 from ketbase.training.estimates import TrainingWork
 from ketbase.types import Model
 
@@ -98,6 +98,7 @@ class Quotes:
         shots: int,
         budget_limit: Money | None = None,
         count: CircuitCount = ONE,
+        trials: int = 0,
     ) -> Quote:
         """Price a run of a circuit.
 
@@ -107,6 +108,7 @@ class Quotes:
             shots: how often each circuit is run.
             budget_limit: the user's own ceiling in place of ours.
             count: of the circuits that are made of this one.
+            trials: how often the circuit alone is compiled before, to choose where and how it runs.
 
         Raises:
             InvalidError: `UNPRICED_BACKEND`, no price is known and no `budget_limit` is given;
@@ -116,6 +118,8 @@ class Quotes:
         shape = circuit if isinstance(circuit, Shape) else shape_of(circuit)
         lane = self._lane(circuit, shape, backend, shots, count)
         seconds = expected_seconds(shape, backend, shots, count, self._lanes.limits(lane).memory_mb)
+        choosing = trials * expected_seconds(shape, backend, shots).compile
+        seconds = seconds.model_copy(update={"compile": choosing + seconds.compile})
         provider = self._provider(backend, count.total, shots, budget_limit)
         lines = (
             CostLine(what="provider", estimated=provider, reserved=provider),

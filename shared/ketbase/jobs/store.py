@@ -260,7 +260,7 @@ class JobStore:
         )
 
     def hand_over(self, job: Job, remote: Remote) -> Job | None:
-        """Note that a running job is about to be handed to its provider; `None` if it runs no more."""
+        """Note that a running job is about to be handed to its provider; `None` if it was, or runs no more."""
         return self._move(
             job,
             JobStatus.RUNNING,
@@ -268,10 +268,11 @@ class JobStore:
             f"Handing over to {remote.engine}",
             changes={"remote": remote, "progress": Progress(percentage=40, step="handing over")},
             moves=False,
+            same_remote=True,
         )
 
     def observe(self, job: Job, remote: Remote, charge: Charge | None = None) -> Job | None:
-        """Note what a job's provider says of it; `None` if it runs no more.
+        """Note what a job's provider says of it; `None` if it runs no more, or more is known by now.
 
         The job is `unknown` for as long as the provider says nothing that we know.
         """
@@ -288,6 +289,7 @@ class JobStore:
             charge=charge,
             changes={"remote": remote, "progress": Progress(percentage=50, step=f"{remote.status} remotely")},
             moves=job.status is not to,
+            same_remote=True,
         )
 
     def request_cancel(self, job: Job, reason: str, *beside: Write) -> Job | None:
@@ -367,7 +369,10 @@ class JobStore:
         charge: Charge | None = None,
         abandons: Abandoned = Abandoned.STOPPED,
     ) -> Job | None:
-        """Move a waiting or running job to cancelled; `beside` is written in the same transaction."""
+        """Move a waiting or running job to cancelled; `None` also if it was handed over meanwhile.
+
+        `beside` is written in the same transaction.
+        """
         return self._move(
             job,
             JobStatus.CANCELLED,
@@ -377,6 +382,7 @@ class JobStore:
             changes={"completed_at": self._clock.now()},
             abandons=abandons,
             beside=beside,
+            same_remote=True,
         )
 
     def report(
@@ -386,9 +392,13 @@ class JobStore:
         message: str,
         progress: Progress,
         charge: Charge | None = None,
+        remote: Remote | None = None,
         **data: Any,
     ) -> Job | None:
-        """Add an event, the progress and what was used to a running job; `None` if it runs no more."""
+        """Add an event, the progress and what was used to a running job; `None` if it runs no more.
+
+        `remote` is written too, unless somebody else did so meanwhile: then nothing is.
+        """
         return self._move(
             job,
             JobStatus.RUNNING,
@@ -396,8 +406,9 @@ class JobStore:
             message,
             data=data,
             charge=charge,
-            changes={"progress": progress, "hold": None},
+            changes={"progress": progress, "hold": None} | ({} if remote is None else {"remote": remote}),
             moves=False,
+            same_remote=remote is not None,
         )
 
     def advance(self, job: Job, step: Callable[[Job], Advance | None]) -> Job | None:
@@ -467,24 +478,30 @@ class JobStore:
         abandons: Abandoned | None = None,
         limits: tuple[int, int] | None = None,
         moves: bool = True,
+        same_remote: bool = False,
         held: Sequence[Write] = (),
         beside: Sequence[Write] = (),
     ) -> Job | None:
         """Write a job's next state, its event, its cost and the tallies in one transaction.
 
         Holds only if the job is in the state it was read in; a job that merely got an event meanwhile is read
-        again. `charge` is added to what the job used, and the price of a step that it `abandons`; a job that ends
-        is settled. `limits` are the most running
-        jobs of the organisation and of the installation; `held` and `beside` are written too.
+        again, unless it must be at the `same_remote`. `charge` is added to what the job used, and the price of a
+        step that it `abandons`; a job that ends owes its provider nothing more, and is settled. `limits` are the
+        most running jobs of the organisation and of the installation; `held` and `beside` are written too.
         """
         if job.status not in (_BEFORE[to] if moves else (to,)):
             return None
         for _ in range(_TRIES):
             now = self._clock.now()
             used = (charge or Charge()) + (job.abandoned(abandons, now) if abandons else Charge())
+            settled: dict[str, Any] = {}
+            if to.final and job.remote is not None and job.remote.owed:
+                used += Charge(amount=job.remote.owed)
+                settled = {"remote": job.remote.model_copy(update={"billed": True})}
             after = job.model_copy(
                 update={
                     **changes,
+                    **settled,
                     **job.charged(used),
                     "status": to,
                     "events": job.events + 1,
@@ -512,7 +529,7 @@ class JobStore:
                 current = self.get(job.organization_id, job.id)
                 if current is None or current.status is not job.status or current.attempt != job.attempt:
                     return None
-                if held:
+                if held or (same_remote and current.remote != job.remote):
                     return None
                 job = current
                 continue

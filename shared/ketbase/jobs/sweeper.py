@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobError, JobStatus, Remote
-from ketbase.ledger.types import Charge
 from ketbase.ports.clock import Clock
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.workflows import ExecutionStatus, Workflows
@@ -22,14 +21,17 @@ class Patience(Model):
 
     Attributes:
         grace: jobs started less than this ago are left alone; their start may still be under way.
-        deadline: a job that computes here is stopped after this.
-        training: the same of a training, which goes on from its checkpoints.
+        deadline: a step that computes in a function is stopped after this, and fails its job.
+        waiting: so long a job may wait here for its next step: for its provider to answer, or for a container. That
+            ends by itself when its time is up, and may have to be waited for again where it died before.
+        training: a training, which goes on from its checkpoints, is stopped this long after it began.
         remote: a job at a provider is stopped there after this; queues of hardware are long.
         silence: a job whose provider says nothing about it is stopped there after this, as soon as it answers.
     """
 
     grace: timedelta
     deadline: timedelta
+    waiting: timedelta = timedelta(days=7)
     training: timedelta = timedelta(days=2)
     remote: timedelta = timedelta(days=14)
     silence: timedelta = timedelta(days=1)
@@ -96,12 +98,9 @@ class Sweeper:
     def _repair(self, job: Job, age: timedelta) -> str | None:
         if job.remote is not None and (repair := self._repair_remote(job, job.remote, age)):
             return repair
-        deadline = self._patience.training if job.kind == "training" else self._patience.deadline
-        if job.remote is None and age > deadline:
+        if job.remote is None and (reason := self._overdue(job)):
             self._workflows.stop(job.kind, job.execution, "deadline")
-            minutes = deadline.total_seconds() / 60
-            error = JobError(code="JOB_TIMED_OUT", message=f"The job ran longer than {minutes:.0f} minutes.")
-            return "failed" if self._store.fail(job, error) else None
+            return "failed" if self._store.fail(job, JobError(code="JOB_TIMED_OUT", message=reason)) else None
         status = self._workflows.status(job.kind, job.execution)
         if status is ExecutionStatus.RUNNING:
             return None
@@ -113,6 +112,17 @@ class Sweeper:
             return "requeued" if self._store.requeue(job, f"its run ended as {status}") else None
         error = JobError(code="JOB_DIED", message=f"The job's run died {job.attempt} times; the last one {status}.")
         return "failed" if self._store.fail(job, error) else None
+
+    def _overdue(self, job: Job) -> str | None:
+        """Say for how long a job was given to compute, or to wait for its next step, where it took longer."""
+        since, given, did = job.updated_at, self._patience.waiting, "waited"
+        if job.kind == "training":
+            since, given, did = job.started_at or job.created_at, self._patience.training, "ran"
+        elif job.hold is not None and not job.hold.stoppable:
+            since, given, did = job.hold.since, self._patience.deadline, "ran"
+        if self._clock.now() - since <= given:
+            return None
+        return f"The job {did} longer than {given.total_seconds() / 60:.0f} minutes."
 
     def _repair_remote(self, job: Job, remote: Remote, age: timedelta) -> str | None:
         """Let a provider stop a job that takes too long there, and give it up where that does not help either."""
@@ -131,4 +141,5 @@ class Sweeper:
             "charged, for it may have run.",
             details={"remote_id": remote.id, "raw_status": remote.raw_status},
         )
-        return "failed" if self._store.fail(job, error, Charge(amount=remote.price)) else None
+        given_up = self._store.observe(job, remote.model_copy(update={"began": True}))
+        return "failed" if given_up is not None and self._store.fail(given_up, error) else None

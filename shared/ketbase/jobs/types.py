@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field
 
-from ketbase.backends.remote import RemoteStatus
+from ketbase.backends.remote import RemoteState, RemoteStatus
 from ketbase.backends.types import Engine
 from ketbase.errors import InvalidError
 from ketbase.ledger.types import Charge, Reservation
@@ -167,6 +167,11 @@ class Hold(Model):
         return Charge(amount=self.cost, compute_ms=round(self.seconds * 1_000))
 
 
+_FAILS_FREE: frozenset[Engine] = frozenset({"ionq", "braket"})
+"""Providers that ask nothing for what failed; of a job of several tasks they bill those that completed."""
+_RAN = (RemoteStatus.RUNNING, RemoteStatus.COMPLETED, RemoteStatus.FAILED)
+
+
 class Remote(Model):
     """A job at the provider that works on it.
 
@@ -175,7 +180,9 @@ class Remote(Model):
         status: where it stands there, in our words; `raw_status` in the provider's.
         queue_position: how many are served there first, where the provider says.
         began: whether it was seen running there, or may have run unseen.
+        completed: what part of it was completed, where it failed.
         price: what it asks for the job, once that began.
+        billed: whether the job was charged what its provider asks.
     """
 
     engine: Engine
@@ -185,8 +192,36 @@ class Remote(Model):
     queue_position: int | None = None
     message: str | None = None
     began: bool = False
+    completed: float = 0.0
     price: Money = Money()
+    billed: bool = False
     handed_over_at: Moment
+
+    def seen(self, state: RemoteState) -> Self:
+        """Give what is known after its provider said something.
+
+        While its provider says nothing that we know, it may run unseen: that it waits there says that it did not.
+        """
+        unseen = self.status is RemoteStatus.UNKNOWN and state.status is RemoteStatus.CANCELLED
+        return self.model_copy(
+            update={
+                "status": state.status,
+                "raw_status": state.raw,
+                "queue_position": state.queue_position,
+                "message": state.message,
+                "completed": state.completed,
+                "began": self.began or unseen or state.status in _RAN,
+            }
+        )
+
+    @property
+    def owed(self) -> Money:
+        """What its provider asks, where nobody was charged for it yet: all of the price, once it may have begun."""
+        if self.billed or not (self.began or self.status is RemoteStatus.UNKNOWN):
+            return Money()
+        if self.status is RemoteStatus.FAILED and self.engine in _FAILS_FREE:
+            return Money(math.ceil(self.price.nano * self.completed))
+        return self.price
 
 
 class Abandoned(StrEnum):

@@ -108,6 +108,7 @@ class OptimizeSteps:
     def _keep(self, job: Job, circuit: JobCircuit, config: OptimizeConfig, optimized: Optimized) -> None:
         """Keep the circuit that was found; a repeated step finds it there."""
         now, definition = self._clock.now(), optimized.definition
+        original = circuit.circuit_id if circuit.placement is None else circuit.placement.original
         kept = Circuit(
             id=config.optimized_circuit_id,
             user_id=job.user_id,
@@ -119,7 +120,7 @@ class OptimizeSteps:
             source_format="gates",
             features=definition.features,
             metadata=Metadata(tags=("optimized",)),
-            placement=Placement(backend=config.target_backend, qubits=optimized.placement),
+            placement=Placement(backend=config.target_backend, qubits=optimized.placement, original=original),
             created_at=now,
             updated_at=now,
             circuit_definition=definition,

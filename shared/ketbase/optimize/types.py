@@ -12,6 +12,8 @@ from ketbase.types import Model, Moment
 
 MAX_EFFORT_S = 300.0
 DEFAULT_EFFORT_S = 10.0
+MAX_NATIVE_GATES = 40_000
+"""What a circuit may have in a backend's own gates, where a gate that was posted becomes several; about 4 MB."""
 
 
 type Status = Literal["equivalent", "not_equivalent", "not_checked"]
@@ -66,12 +68,12 @@ class Verification(Model):
 
     Attributes:
         status: `not_checked` where no method could decide, with the reason.
-        method: what decided.
+        method: what decided: `stabilizer` and `qcec` for every input, `statevector` on |0…0⟩ and a random state.
         same: `unitary`, up to a global phase and the order of the qubits at the end; or `distribution`: the
-            measured bits are distributed alike for every input, but phases right before the measurements are gone,
-            so nothing may be put between the circuit and its measurements.
-        deviation: how far the two are apart, at most: 1 minus the fidelity of their output states, or the total
-            variation distance of their distributions. 0 for exact methods.
+            measured bits are distributed alike, but phases right before the measurements are gone, so nothing may
+            be put between the circuit and its measurements.
+        deviation: how far the two are apart on the states that were tried: 1 minus the fidelity of what comes out,
+            or of its distributions. 0 for exact methods.
         seconds: wall time of the check.
     """
 

@@ -110,8 +110,6 @@ class QuantumProvider(Protocol):
             ExecutionError: the circuit needs more memory than there is, or the simulator refused it.
         """
 
-    # --- What runs elsewhere ---
-
     def needed_mb(
         self,
         compiled: CompiledCircuit,
@@ -130,6 +128,8 @@ class QuantumProvider(Protocol):
         Raises:
             ExecutionError: `INSUFFICIENT_MEMORY`, with `needed_mb` in its details.
         """
+
+    # --- What runs elsewhere ---
 
     def submit(
         self,
@@ -164,7 +164,10 @@ class QuantumProvider(Protocol):
         """
 
     def find(self, backend: BackendInfo, tag: str) -> str | None:
-        """Find a job by the tag that it was handed in with; `None` if the provider has none.
+        """Find a job, or what part of it arrived, by the tag that it was handed in with.
+
+        Returns:
+            The provider's id; `None` if it has nothing of the job.
 
         Raises:
             UnavailableError: the provider does not answer.

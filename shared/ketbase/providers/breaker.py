@@ -41,12 +41,6 @@ class Breakers:
                 engine=engine,
             ) from problem
 
-    def is_open(self, engine: Engine) -> bool:
-        """Whether a provider is being left alone."""
-        kept, _ = self._of(engine)
-        kept.read()
-        return kept.state != STATE_CLOSED
-
     def _of(self, engine: Engine) -> tuple["_Kept", CircuitBreaker]:
         if engine not in self._breakers:
             kept = _Kept(self._records, engine)

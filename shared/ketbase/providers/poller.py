@@ -98,15 +98,7 @@ class Poller:
 
     def _observe(self, job: Job, remote: Remote, state: RemoteState) -> bool:
         """Note what the provider says, where that is another thing than before."""
-        seen = remote.model_copy(
-            update={
-                "status": state.status,
-                "raw_status": state.raw,
-                "queue_position": state.queue_position,
-                "message": state.message,
-                "began": remote.began or state.status in _BEGAN,
-            }
-        )
+        seen = remote.seen(state)
         if seen == remote and (job.status is JobStatus.UNKNOWN) == (state.status is RemoteStatus.UNKNOWN):
             return False
         return self._jobs.observe(job, seen) is not None
@@ -142,7 +134,6 @@ class Poller:
         self._records.write(Update(_place(engine), set={"at": iso(self._clock.now())}))
 
 
-_BEGAN = (RemoteStatus.RUNNING, RemoteStatus.COMPLETED, RemoteStatus.FAILED, RemoteStatus.UNKNOWN)
 _SILENT = RemoteState(status=RemoteStatus.UNKNOWN, raw="no answer")
 
 

@@ -34,10 +34,11 @@ _BASIS = ["u", "cx", "id"]
 _RESERVED = frozenset({"pi", "tau", "e", "U", "euler", "gphase"})
 
 
-def definition_of(circuit: QuantumCircuit) -> CircuitDefinition:
+def definition_of(circuit: QuantumCircuit, *, max_gates: int = MAX_GATES) -> CircuitDefinition:
     """Describe a circuit by gates where gates can say it, and by canonical OpenQASM 3 where they cannot.
 
-    Gates beyond `ketbase.circuits.gates` are expanded into those. The global phase is dropped.
+    Gates beyond `ketbase.circuits.gates` are expanded into those, of which there may be `max_gates`. The global
+    phase is dropped.
 
     Raises:
         InvalidCircuitError: `CIRCUIT_TOO_LARGE`, `CIRCUIT_TOO_COMPLEX`, or `INVALID_QASM` where an operation has
@@ -46,14 +47,16 @@ def definition_of(circuit: QuantumCircuit) -> CircuitDefinition:
     check_size(circuit.num_qubits, circuit.num_clbits)
     if not circuit.num_qubits:
         raise invalid("the circuit declares no qubits")
-    if _count(circuit, {}) > MAX_GATES:
-        raise too_many_gates()
+    if _count(circuit, {}, max_gates) > max_gates:
+        raise too_many_gates(max_gates)
     _check_names(circuit)
     plain = _expand(circuit)
-    if len(plain.data) > MAX_GATES:
-        raise too_many_gates()
+    if len(plain.data) > max_gates:
+        raise too_many_gates(max_gates)
     if all(_unified_name(instruction.operation) for instruction in plain.data):
         return CircuitDefinition.of_gates(plain.num_qubits, _gates(plain), registers_of(plain))
+    if len(plain.data) > MAX_GATES:  # more are not read again
+        raise too_many_gates()
     return _as_text(_with_every_bit_in_a_register(plain))
 
 
@@ -113,26 +116,26 @@ def _check_names(circuit: QuantumCircuit) -> None:
             )
 
 
-def _count(circuit: QuantumCircuit, known: dict[Any, int]) -> int:
-    """Count the operations that a circuit expands to, each definition walked through once."""
+def _count(circuit: QuantumCircuit, known: dict[Any, int], limit: int) -> int:
+    """Count the operations that a circuit expands to, each definition walked through once; stop at the limit."""
     total = 0
     for instruction in circuit.data:
-        total += _count_operation(instruction.operation, known)
-        if total > MAX_GATES:
-            return MAX_GATES + 1
+        total += _count_operation(instruction.operation, known, limit)
+        if total > limit:
+            return limit + 1
     return total
 
 
-def _count_operation(operation: Any, known: dict[Any, int]) -> int:
+def _count_operation(operation: Any, known: dict[Any, int], limit: int) -> int:
     if _unified_name(operation) or operation.name in _LOOSE or isinstance(operation, Delay):
         return 1
     if isinstance(operation, ForLoopOp):
-        return len(operation.params[0]) * _count(operation.blocks[0], known)
+        return len(operation.params[0]) * _count(operation.blocks[0], known, limit)
     if isinstance(operation, ControlFlowOp):
-        return 1 + sum(_count(block, known) for block in operation.blocks)
+        return 1 + sum(_count(block, known, limit) for block in operation.blocks)
     key = operation.name, operation.num_qubits, getattr(operation, "ctrl_state", None)
     if key not in known:
-        known[key] = _count(_definition(operation), known)
+        known[key] = _count(_definition(operation), known, limit)
     return known[key]
 
 

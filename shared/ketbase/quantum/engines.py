@@ -110,8 +110,11 @@ class Remote(Engine, Protocol):
     def submit(self, work: Work, tag: str) -> str:
         """Hand work in exactly once, without trying again inside, and return the provider's id of the job."""
 
-    def find(self, backend: BackendInfo, tag: str) -> str | None:
-        """Find the id of the job that was handed in with a tag, however it ended; `None` if there is none."""
+    def find(self, backend: BackendInfo, tag: str, *, partly: bool = False) -> str | None:
+        """Find the id of the job that was handed in with a tag, however it ended; `None` if there is none.
+
+        Where only a part of it arrived, that is `None` as well, or with `partly` an id of that part.
+        """
 
     def states(self, remote_ids: Sequence[str]) -> Mapping[str, RemoteState]:
         """Say where jobs stand, with as few requests as the provider allows; unknown jobs are left out."""

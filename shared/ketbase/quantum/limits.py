@@ -34,11 +34,10 @@ def too_complex(message: str, **details: object) -> InvalidCircuitError:
     return InvalidCircuitError("CIRCUIT_TOO_COMPLEX", message, **details)
 
 
-def too_many_gates() -> InvalidCircuitError:
+def too_many_gates(limit: int = MAX_GATES) -> InvalidCircuitError:
     """Return the error of a circuit that expands beyond the limit."""
     return too_complex(
-        f"the circuit expands to more than {MAX_GATES:,} gates; that is the most a circuit may have",
-        limit=MAX_GATES,
+        f"the circuit expands to more than {limit:,} gates; that is the most a circuit may have", limit=limit
     )
 
 

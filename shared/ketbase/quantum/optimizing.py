@@ -8,7 +8,7 @@ from qiskit.transpiler import Target
 
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.errors import InvalidCircuitError
-from ketbase.optimize.types import Optimized
+from ketbase.optimize.types import MAX_NATIVE_GATES, Optimized
 from ketbase.quantum.build import circuit_of
 from ketbase.quantum.compilation import check_operations, check_size, measured, sdk_versions
 from ketbase.quantum.describe import definition_of
@@ -28,15 +28,17 @@ def optimized_for(
     """Search for the best way to run a circuit on a machine; every qubit is measured where nothing is measured.
 
     Raises:
-        InvalidCircuitError: `TOO_MANY_QUBITS` or `UNSUPPORTED_OPERATION`.
+        InvalidCircuitError: `TOO_MANY_QUBITS`, `UNSUPPORTED_OPERATION` or `CIRCUIT_TOO_COMPLEX`.
     """
     check_size(definition, machine)
     circuit = measured(circuit_of(definition))
     check_operations(circuit, machine)
     found, target = _found(circuit, machine, level, effort_s, seed)
     active = touched(found.circuit)
+    kept = definition_of(restricted(found.circuit, active), max_gates=MAX_NATIVE_GATES)
     return Optimized(
-        definition=definition_of(restricted(found.circuit, active)),
+        # What no measurement sees is gone, but its parameters are still given values.
+        definition=kept.model_copy(update={"inputs": definition.inputs}),
         placement=active,
         original=found.original,
         baseline=found.baseline,

@@ -123,7 +123,7 @@ class QuantumProviders:
 
     def find(self, backend: BackendInfo, tag: str) -> str | None:
         """Find a job by its tag; see the port."""
-        return self._remote(backend.engine).find(backend, tag)
+        return self._remote(backend.engine).find(backend, tag, partly=True)
 
     def states(self, engine: types.Engine, remote_ids: Sequence[str]) -> Mapping[str, RemoteState]:
         """Ask where jobs stand; see the port."""

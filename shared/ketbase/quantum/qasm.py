@@ -55,8 +55,9 @@ def export(definition: dict[str, Any], version: Literal[2, 3]) -> str:
         return _export_openqasm2(stored)
     if stored.format == "openqasm3":
         return stored.qasm or ""
-    text: str = _SHORT_INVERSE.sub(r"arc\1(", qasm3.dumps(circuit_of(stored)))
-    for name in stored.inputs:
+    circuit = circuit_of(stored)
+    text: str = _SHORT_INVERSE.sub(r"arc\1(", qasm3.dumps(circuit))
+    for name in (parameter.name for parameter in circuit.parameters):
         if f"input float[64] {name};" not in text:
             raise _not_expressible(
                 f"the parameter '{name}' has a name that OpenQASM 3 uses for a gate or keyword; "

@@ -9,6 +9,7 @@ from ketbase.circuits.types import Circuit
 from ketbase.costs.quotes import Quote
 from ketbase.costs.shapes import shape_of
 from ketbase.errors import InvalidError, KetbaseError
+from ketbase.run.choice import LAYOUTS
 from ketbase.run.choosing import Candidate, Choosing
 
 MAX_CANDIDATES = 6
@@ -22,29 +23,29 @@ class Candidates:
         self._backends = backends
 
     def find(
-        self, circuit: Circuit, choosing: Choosing, quote: Callable[[BackendInfo], Quote]
+        self, circuit: Circuit, choosing: Choosing, quote: Callable[[BackendInfo, int], Quote]
     ) -> tuple[tuple[Candidate, ...], Quote]:
         """Find the backends that suit what is asked, the most promising first.
 
         Args:
             circuit: what is to run.
             choosing: by what to choose.
-            quote: prices a backend, or raises why the run cannot go there.
+            quote: prices a backend, with so many compilations before, or raises why the run cannot go there.
 
         Returns:
-            The candidates, and the dearest of their prices.
+            The candidates, each at its own price, and the dearest price that choosing is part of.
 
         Raises:
-            InvalidError: `NO_BACKEND`, with the reason for each.
+            InvalidError: `NO_BACKEND`, with the reason for each; `BUDGET_LIMIT_TOO_LOW`, for choosing.
         """
         shape = shape_of(circuit)
-        found: list[tuple[Candidate, Quote]] = []
+        found: list[tuple[Candidate, BackendInfo]] = []
         refused: dict[str, str] = {}
         for view in self._backends.standing():
             info = view.info
             try:
                 reason = _against(info, choosing) or (None if view.status == "available" else f"is {view.status}")
-                priced = None if reason else quote(info)
+                priced = None if reason else quote(info, 0)
             except KetbaseError as problem:
                 reason, priced = problem.message, None
             if priced is None:
@@ -60,7 +61,7 @@ class Candidates:
             if too_much := _too_much(candidate, choosing):
                 refused[info.id] = too_much
                 continue
-            found.append((candidate, priced))
+            found.append((candidate, info))
         if not found:
             raise InvalidError(
                 "NO_BACKEND",
@@ -70,7 +71,9 @@ class Candidates:
             )
         found.sort(key=lambda each: choosing.key(each[0]))
         found = found[:MAX_CANDIDATES]
-        return tuple(candidate for candidate, _ in found), max((q for _, q in found), key=lambda q: q.reserved)
+        trials = LAYOUTS * len(found)
+        dearest = max((quote(info, trials) for _, info in found), key=lambda each: each.reserved)
+        return tuple(candidate for candidate, _ in found), dearest
 
 
 def _against(info: BackendInfo, choosing: Choosing) -> str | None:

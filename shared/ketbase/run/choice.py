@@ -1,5 +1,7 @@
 """Chooses where a run goes: compiles it for each candidate, and compares what the calibrations promise."""
 
+import time
+
 from ketbase.backends.experiments import Experiment
 from ketbase.backends.service import Backends
 from ketbase.backends.types import CompiledCircuit
@@ -11,6 +13,8 @@ from ketbase.steps.types import JobCircuit
 
 LAYOUTS = 3
 """For so many seeds a circuit is compiled for each candidate, because a layout may be as much of a choice."""
+_SPARE = 3
+"""A compilation begins where there is time for so many of the longest: it may take longer, and one comes after."""
 
 
 class Chooser:
@@ -20,11 +24,17 @@ class Chooser:
         self._provider = provider
         self._backends = backends
 
-    def choose(self, circuit: JobCircuit, config: RunConfig) -> tuple[Choice, CompiledCircuit]:
+    def choose(self, circuit: JobCircuit, config: RunConfig, seconds: float) -> tuple[Choice, CompiledCircuit]:
         """Choose among the job's candidates by its objective, with each candidate's best layout.
 
         Candidates are compared by the circuit alone, with its first parameter set; all that is to be executed is
-        compiled for the best one, or the next best where that cannot run it.
+        compiled for the best one, or the next best where that cannot run it. Candidates for which there is no time
+        are left out.
+
+        Args:
+            circuit: of the job.
+            config: of the job.
+            seconds: how long choosing may take.
 
         Raises:
             ExecutionError: `NO_BACKEND`, none of them can run the circuit well enough.
@@ -35,15 +45,19 @@ class Chooser:
         compiled: dict[str, tuple[int, CompiledCircuit]] = {}
         candidates: dict[str, Candidate] = {}
         away: UnavailableError | None = None
+        watch = _Watch(seconds)
         for candidate in config.candidates:
+            if compiled and not watch.allows_another():
+                candidates[candidate.backend] = candidate.model_copy(update={"excluded": "there was no time left"})
+                continue
+            layouts: list[tuple[int, CompiledCircuit]] = []
             try:
-                seed, best = max(
-                    (
-                        (seed, self._compiled(circuit, config, candidate.backend, probe, seed))
-                        for seed in range(config.seed, config.seed + LAYOUTS)
-                    ),
-                    key=lambda each: (_success(each[1]), -each[1].depth),
-                )
+                for seed in range(config.seed, config.seed + LAYOUTS):
+                    if layouts and not watch.allows_another():
+                        break
+                    with watch:
+                        layouts.append((seed, self._compiled(circuit, config, candidate.backend, probe, seed)))
+                seed, best = max(layouts, key=lambda each: (_success(each[1]), -each[1].depth))
             except KetbaseError as problem:
                 away = problem if isinstance(problem, UnavailableError) else away
                 candidates[candidate.backend] = candidate.model_copy(update={"excluded": problem.message})
@@ -86,6 +100,23 @@ class Chooser:
             seed=seed,
             optimization_level=config.optimization_level,
         )
+
+
+class _Watch:
+    """Says whether there is time for another compilation."""
+
+    def __init__(self, seconds: float):
+        self._until = time.monotonic() + seconds
+        self._longest = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._longest = max(self._longest, time.monotonic() - self._began)
+
+    def allows_another(self) -> bool:
+        return time.monotonic() + _SPARE * self._longest <= self._until
 
 
 def _success(compiled: CompiledCircuit) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ketbase.backends.circuit_count import CircuitCount
+from ketbase.backends.lanes import Lane, Lanes, Limits, Need, Needed
 from ketbase.backends.service import Backends
 from ketbase.backends.types import CompiledCircuit
 from ketbase.costs.estimates import expected_seconds
@@ -20,7 +21,6 @@ from ketbase.ports.quantum import QuantumProvider
 from ketbase.run.choice import Chooser
 from ketbase.run.choosing import AUTO
 from ketbase.run.configs import config_of, parted
-from ketbase.run.lanes import Lane, Lanes, Limits, Need, Needed
 from ketbase.run.types import RunConfig
 from ketbase.steps.ceiling import Ceiling, CeilingReachedError, JobOverError, ceiling_reached
 from ketbase.steps.failures import StepFailedError, refusals
@@ -86,9 +86,11 @@ class ComputeSteps:
         config = config_of(job, self._files)
         circuit = self._files.circuit(reference)
         later = self._price(config, config.circuits) + self._meter.per_step * 2
-        with self._held(job, "compiling", COMPILE_S, later):
+        with self._held(job, "compiling", COMPILE_S, later) as seconds:
             if config.backend == AUTO:
-                job, config, compiled = self._chosen(job, config, circuit)
+                job, config, compiled = self._chosen(job, config, circuit, seconds)
+            elif config.choosing is not None:
+                compiled = self._files.compiled(reference)  # an earlier try chose this form, and was ended then
             else:
                 compiled = self._compiled(circuit, config)
             lane = self._lanes.choose(self._backends.info(config.backend), self._needed(circuit, config, compiled))
@@ -134,7 +136,7 @@ class ComputeSteps:
 
     def _compiled(self, circuit: JobCircuit, config: RunConfig) -> CompiledCircuit:
         placement = circuit.placement
-        stays = placement is not None and placement.backend == config.backend and not config.observables
+        stays = placement is not None and placement.backend == config.backend
         return self._provider.compile(
             circuit.definition,
             backend=self._backends.info(config.backend),
@@ -144,12 +146,15 @@ class ComputeSteps:
             optimization_level=config.optimization_level,
         )
 
-    def _chosen(self, job: Job, config: RunConfig, circuit: JobCircuit) -> tuple[Job, RunConfig, CompiledCircuit]:
-        """Choose a backend, and write down which and why before anything else is done with it."""
-        choice, compiled = self._chooser.choose(circuit, config)
+    def _chosen(
+        self, job: Job, config: RunConfig, circuit: JobCircuit, seconds: float
+    ) -> tuple[Job, RunConfig, CompiledCircuit]:
+        """Choose a backend, and write down which, why and with what layout before anything else is done with it."""
+        choice, compiled = self._chooser.choose(circuit, config, seconds)
         chosen = config.model_copy(
             update={"backend": choice.backend, "candidates": (), "circuits": len(compiled.variants)}
         )
+        self._files.keep(job.reference, "compiled.json", compiled)
         self._files.keep(job.reference, "choice.json", choice)
         data = {"candidates": [each.model_dump(mode="json") for each in choice.candidates]}
         record, _ = parted(chosen)
@@ -193,11 +198,11 @@ class ComputeSteps:
         )
 
     @contextmanager
-    def _held(self, job: Job, step: str, longest_s: float, later: Money) -> Iterator[None]:
-        """Hold a block to the job's ceiling, and turn what it refuses into the step's failure."""
+    def _held(self, job: Job, step: str, longest_s: float, later: Money) -> Iterator[float]:
+        """Hold a block to the job's ceiling, say for how long, and turn what it refuses into the step's failure."""
         try:
-            with refusals(), self._ceiling.over(job, step, longest_s=longest_s, later=later):
-                yield
+            with refusals(), self._ceiling.over(job, step, longest_s=longest_s, later=later) as seconds:
+                yield seconds
         except CeilingReachedError as problem:
             raise StepFailedError.of(ceiling_reached(job)) from problem
 

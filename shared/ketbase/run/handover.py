@@ -6,13 +6,14 @@ job says that it is about to be handed over before it is, so that whoever repeat
 
 import logging
 from collections.abc import Callable
+from typing import NoReturn
 
 from ketbase.backends.remote import RemoteStatus
 from ketbase.backends.service import Backends
 from ketbase.backends.types import Engine
 from ketbase.costs.meter import Meter
 from ketbase.costs.prices import Prices
-from ketbase.errors import KetbaseError
+from ketbase.errors import KetbaseError, UnavailableError
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Job, JobError, JobReference, Progress, Remote
 from ketbase.ledger.types import Charge
@@ -29,9 +30,6 @@ from ketbase.steps.files import JobFiles
 from ketbase.steps.running import running
 
 _LOG = logging.getLogger(__name__)
-
-_BILLS_FAILURES: frozenset[Engine] = frozenset({"ibm"})
-"""Providers that ask their price for a job that failed; the others ask nothing then."""
 
 
 class HandoverSteps:
@@ -62,6 +60,8 @@ class HandoverSteps:
     def submit(self, reference: JobReference, token: str) -> None:
         """Hand the compiled circuits in at the provider, once for the job however often this is repeated.
 
+        Where the job was cancelled before anybody knows whether it arrived, it is looked for and not handed in.
+
         Args:
             reference: of the job.
             token: by which the workflow goes on when the provider is done.
@@ -83,25 +83,33 @@ class HandoverSteps:
             circuits = len(compiled.variants)
             price = self._prices.backend(backend, circuits, circuits * config.shots) or Money()
             remote = Remote(engine=backend.engine, price=price, handed_over_at=self._clock.now())
-            job = self._still(job, self._jobs.hand_over(job, remote))
-        remote_id = self._ask(
-            backend.engine,
-            lambda: self._provider.submit(
-                compiled,
-                backend=backend,
-                experiment=config.experiment,
-                shots=config.shots,
-                seed=config.seed,
-                noise=config.noise,
-                tag=job.id,
-                again=again,
-            ),
-        )
+            handed = self._jobs.hand_over(job, remote)
+            if handed is None:
+                self._overtaken(reference, backend.engine)
+                return
+            job = handed
+        if job.cancel_requested_at is not None:
+            remote_id = self._ask(backend.engine, lambda: self._provider.find(backend, job.id))
+            if remote_id is None:
+                self._cancel(job, used.charge())
+        else:
+            remote_id = self._ask(
+                backend.engine,
+                lambda: self._provider.submit(
+                    compiled,
+                    backend=backend,
+                    experiment=config.experiment,
+                    shots=config.shots,
+                    seed=config.seed,
+                    noise=config.noise,
+                    tag=job.id,
+                    again=again,
+                ),
+            )
         assert job.remote is not None  # noqa: S101 (for the type checker)
         remote = job.remote.model_copy(update={"id": remote_id, "raw_status": "handed over"})
         if self._jobs.observe(job, remote, used.charge()) is None:
-            self._stop(backend.engine, remote_id)
-            raise JobOverError(job.id)
+            self._overtaken(reference, backend.engine, remote_id)
 
     def fetch(self, reference: JobReference) -> None:
         """Bring what came of the job from its provider, and keep all of it.
@@ -117,10 +125,11 @@ class HandoverSteps:
         remote = job.remote
         if remote is None or remote.id is None:
             raise StepFailedError.of(JobError(code="INTERNAL", message="The job is not at a provider."))
+        if not remote.status.final:
+            raise _away(f"{remote.engine} is not done with the job after all.", remote.engine)
         if remote.status is RemoteStatus.CANCELLED:
             self._end_cancelled(job, remote)
         if remote.status is RemoteStatus.FAILED:
-            self._charge_failed(job, remote)
             raise StepFailedError.of(_failed(remote))
         config = config_of(job, self._files)
         backend, remote_id = self._backends.info(config.backend), remote.id
@@ -141,22 +150,29 @@ class HandoverSteps:
             f"{came.outcome.shots} shots, {came.outcome.seconds:.3f} s on {came.outcome.method}",
             Progress(percentage=90, step=EXECUTED),
             used.charge(circuits=circuits, shots=circuits * came.outcome.shots, provider=billed),
+            remote.model_copy(update={"billed": True}),
             method=came.outcome.method,
             seconds=came.outcome.seconds,
         )
 
     def withdraw(self, reference: JobReference) -> None:
-        """Let the provider stop what it may have of a job that failed here; what goes wrong is only logged."""
+        """Let the provider stop what it may have of a job that failed here; what goes wrong is only logged.
+
+        What nobody knew to be there is looked at first: where it began, the job pays for it.
+        """
         job = self._jobs.get(reference.organization_id, reference.job_id)
         if job is None or job.remote is None or job.remote.status.final:
             return
         engine, remote_id = job.remote.engine, job.remote.id
         try:
             if remote_id is None:
-                backend = self._backends.info(job.backend)
-                remote_id = self._provider.find(backend, job.id)
-            if remote_id is not None:
-                self._provider.cancel(engine, remote_id)
+                remote_id = self._provider.find(self._backends.info(job.backend), job.id)
+                if remote_id is None:
+                    return
+                found = job.remote.model_copy(update={"id": remote_id})
+                state = self._provider.states(engine, [remote_id]).get(remote_id)
+                self._jobs.observe(job, found if state is None else found.seen(state))
+            self._provider.cancel(engine, remote_id)
         except Exception:  # noqa: BLE001 (the job fails either way)
             _LOG.exception("%s could not be withdrawn from %s", job.id, engine)
 
@@ -164,10 +180,16 @@ class HandoverSteps:
         with refusals():
             return self._breakers.call(engine, ask)
 
-    def _still(self, job: Job, after: Job | None) -> Job:
-        if after is None:
-            raise JobOverError(job.id)
-        return after
+    def _overtaken(self, reference: JobReference, engine: Engine, remote_id: str | None = None) -> None:
+        """Go by what another try of this step noted meanwhile; what was handed in without need is stopped."""
+        job = self._jobs.get(reference.organization_id, reference.job_id)
+        noted = None if job is None or job.remote is None else job.remote.id
+        needed = job is not None and not job.status.final and noted in (None, remote_id)
+        if remote_id is not None and not needed:
+            self._stop(engine, remote_id)
+        running(self._jobs, reference)
+        if noted is None:
+            raise _away("An earlier try of this step is handing the job over.", engine)
 
     def _stop(self, engine: Engine, remote_id: str) -> None:
         try:
@@ -179,17 +201,16 @@ class HandoverSteps:
         if job.cancel_requested_at is None:
             message = f"Somebody stopped the job at {remote.engine}, and not through Ketbase."
             raise StepFailedError.of(JobError(code="CANCELLED_AT_PROVIDER", message=message))
-        price = remote.price if remote.began else Money()
-        cancelled = self._jobs.cancel(job, charge=Charge(amount=price))
-        if cancelled is not None:
+        self._cancel(job)
+
+    def _cancel(self, job: Job, charge: Charge | None = None) -> NoReturn:
+        if self._jobs.cancel(job, charge=charge) is not None:
             self._doorbell.ring(f"{job.id} was cancelled")
         raise JobOverError(job.id)
 
-    def _charge_failed(self, job: Job, remote: Remote) -> None:
-        if remote.engine in _BILLS_FAILURES:
-            self._jobs.report(
-                job, "run.billed", f"{remote.engine} bills failures", job.progress, Charge(amount=remote.price)
-            )
+
+def _away(message: str, engine: Engine) -> UnavailableError:
+    return UnavailableError("PROVIDER_UNAVAILABLE", message, engine=engine)
 
 
 def _failed(remote: Remote) -> JobError:

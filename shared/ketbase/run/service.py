@@ -5,7 +5,7 @@ from typing import Any
 
 from ketbase.accounts.store import AccountStore
 from ketbase.accounts.types import Caller, OrganizationSettings
-from ketbase.backends.checks import check_experiment
+from ketbase.backends.checks import check_experiment, check_not_optimized
 from ketbase.backends.circuit_count import CircuitCount, check_count
 from ketbase.backends.service import Backends
 from ketbase.backends.types import WITH_MODES, BackendInfo
@@ -77,11 +77,11 @@ class Runs:
         """Say how the run will go, and price it."""
         organization = self._accounts.organization(caller.organization_id)
 
-        def quoted(backend: BackendInfo) -> Quote:
+        def quoted(backend: BackendInfo, trials: int = 0) -> Quote:
             if organization is not None:
                 check_allowed(organization.settings, backend)
             count = check_fits(circuit, backend, body)
-            return self._quotes.run(circuit, backend, body.shots, body.budget_limit, count)
+            return self._quotes.run(circuit, backend, body.shots, body.budget_limit, count, trials)
 
         if body.backend == AUTO:
             candidates, dearest = self._candidates.find(circuit, body.choosing, quoted)
@@ -131,7 +131,8 @@ def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> Circ
     Raises:
         InvalidError: `TOO_MANY_SHOTS` for the backend, or `UNSUPPORTED_EXECUTION_MODE`.
         InvalidCircuitError: `TOO_MANY_QUBITS`, `TOO_MANY_CIRCUITS`, `TOO_MANY_OUTCOMES`, `UNSUPPORTED_OPERATION`,
-            `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_OBSERVABLE` or `MITIGATION_WITHOUT_OBSERVABLES`.
+            `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_OBSERVABLE`, `OPTIMIZED_CIRCUIT` or
+            `MITIGATION_WITHOUT_OBSERVABLES`.
     """
     can = backend.capabilities
     if body.shots > can.max_shots:
@@ -169,6 +170,8 @@ def check_fits(circuit: Circuit, backend: BackendInfo, body: RunCircuit) -> Circ
             features=lacks,
         )
     definition, experiment = circuit.circuit_definition, body.experiment
+    if experiment.observables:
+        check_not_optimized(circuit.placement, "observables")
     check_experiment(definition, experiment)
     count = CircuitCount.of(experiment, backend)
     n_bits = max(definition.n_qubits, sum(size for _, size in definition.registers))

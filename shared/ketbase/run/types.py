@@ -7,21 +7,22 @@ from pydantic import AfterValidator, Field, model_validator
 from ketbase.backends.experiments import (
     MAX_OBSERVABLES,
     MAX_PARAMETER_SETS,
+    MAX_SHOTS,
     ExecutionMode,
     ExpectationValue,
     Experiment,
     Mitigation,
     Observable,
 )
+from ketbase.backends.lanes import Lane
 from ketbase.backends.types import Calibration
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.jobs.types import JobReference, Priority, Remote
 from ketbase.money import Money, positive
 from ketbase.run.choosing import AUTO, Candidate, Choice, Choosing, Constraints, Objective
-from ketbase.run.lanes import Lane
+from ketbase.steps.types import StepInput
 from ketbase.types import Model, Moment
 
-MAX_SHOTS = 1_000_000
 MAX_SEED = 2**31 - 1
 
 
@@ -123,7 +124,7 @@ class Routed(JobReference):
     definition: str = ""
 
 
-class HandedOver(JobReference):
+class HandedOver(StepInput):
     """What the workflow gives the step that hands a job over.
 
     Attributes:
@@ -131,11 +132,6 @@ class HandedOver(JobReference):
     """
 
     token: str
-
-    @property
-    def reference(self) -> JobReference:
-        """The job alone."""
-        return JobReference(organization_id=self.organization_id, job_id=self.job_id)
 
 
 class CompiledView(Model):

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
             blobs are no files.
         max_running_jobs: the most jobs of all organisations that run at one moment.
         max_concurrent_jobs: the most jobs of one organisation that run at one moment.
-        job_deadline_s: a job that runs longer than this is stopped by the sweeper.
+        job_deadline_s: a job of which a step computes in a function for longer than this is stopped by the sweeper.
         training_hours: a training that runs longer than this is stopped instead.
         training_stretch_s: after which a step of a training leaves the rest to the next one.
         remote_deadline_days: a job that is at a provider for longer than this is stopped there.

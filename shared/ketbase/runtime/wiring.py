@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ketbase.auth.tokens import AccessTokens
     from ketbase.backends.calibrations import CalibrationHistory
     from ketbase.backends.discovered import Discoveries
+    from ketbase.backends.lanes import Lane, Lanes
     from ketbase.backends.service import Backends
     from ketbase.backends.types import Engine as EngineName
     from ketbase.circuits.service import Circuits
@@ -109,7 +110,6 @@ if TYPE_CHECKING:
     from ketbase.run.compute import ComputeSteps
     from ketbase.run.ending import FinalSteps
     from ketbase.run.handover import HandoverSteps
-    from ketbase.run.lanes import Lane, Lanes
     from ketbase.run.service import Runs
     from ketbase.states.search import StateSearch
     from ketbase.states.service import States
@@ -791,8 +791,8 @@ def quotes() -> Quotes:
 @functools.cache
 def lanes() -> Lanes:
     """Where runs are executed here."""
+    from ketbase.backends.lanes import Lane, Lanes, Limits
     from ketbase.costs.quotes import EXECUTE_S
-    from ketbase.run.lanes import Lane, Lanes, Limits
 
     chosen = settings()
     limits = {Lane.FUNCTION: Limits(memory_mb=chosen.max_memory_mb, seconds=EXECUTE_S)}
@@ -806,7 +806,7 @@ def lanes() -> Lanes:
 
 def _rates() -> dict[Lane, Rate]:
     """What time costs in the lanes that are no function."""
-    from ketbase.run.lanes import Lane
+    from ketbase.backends.lanes import Lane
 
     chosen, table = settings(), prices()
     return {
@@ -817,14 +817,14 @@ def _rates() -> dict[Lane, Rate]:
 
 def _lane() -> Lane:
     """The lane that this process is in."""
-    from ketbase.run.lanes import Lane
+    from ketbase.backends.lanes import Lane
 
     return Lane(settings().lane)
 
 
 def batch_place(lane: Lane) -> dict[str, str]:
     """The queue and the job definition of a lane, where it has them."""
-    from ketbase.run.lanes import Lane
+    from ketbase.backends.lanes import Lane
 
     chosen = settings()
     places = {
@@ -937,10 +937,9 @@ def sweeper() -> Sweeper:
     from ketbase.jobs.sweeper import Patience, Sweeper
 
     chosen = settings()
-    longest = chosen.batch_seconds if chosen.batch_memory_mb or chosen.batch_gpu_queue else 0
     patience = Patience(
         grace=timedelta(seconds=chosen.sweep_grace_s),
-        deadline=timedelta(seconds=chosen.job_deadline_s + longest),
+        deadline=timedelta(seconds=chosen.job_deadline_s),
         training=timedelta(hours=chosen.training_hours),
         remote=timedelta(days=chosen.remote_deadline_days),
         silence=timedelta(hours=chosen.provider_silence_h),

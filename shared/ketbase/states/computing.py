@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from ketbase.backends.checks import check_experiment
+from ketbase.backends.checks import check_experiment, check_not_optimized
 from ketbase.backends.experiments import Experiment
-from ketbase.circuits.types import CircuitDefinition
+from ketbase.circuits.types import Circuit
 from ketbase.errors import InvalidCircuitError
 from ketbase.ports.quantum import StateVectors
 from ketbase.states.types import MAX_STATE_QUBITS
@@ -12,14 +12,16 @@ from ketbase.states.types import MAX_STATE_QUBITS
 _NO_STATE = ("control_flow", "mid_circuit_measurement", "reset")
 
 
-def computed(vectors: StateVectors, definition: CircuitDefinition, parameters: Mapping[str, float]) -> bytes:
+def computed(vectors: StateVectors, circuit: Circuit, parameters: Mapping[str, float]) -> bytes:
     """Compute the state that a circuit makes of |0…0⟩; measurements at its end are left out.
 
     Raises:
-        InvalidCircuitError: `TOO_MANY_QUBITS`, `UNSUPPORTED_OPERATION` where the circuit measures or resets on the
-            way, or branches, `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`, `INVALID_PARAMETER`, or
-            `CIRCUIT_TOO_COMPLEX` to be computed while somebody waits.
+        InvalidCircuitError: `OPTIMIZED_CIRCUIT`, `TOO_MANY_QUBITS`, `UNSUPPORTED_OPERATION` where the circuit
+            measures or resets on the way, or branches, `UNBOUND_PARAMETERS`, `UNKNOWN_PARAMETERS`,
+            `INVALID_PARAMETER`, or `CIRCUIT_TOO_COMPLEX` to be computed while somebody waits.
     """
+    check_not_optimized(circuit.placement, "its state")
+    definition = circuit.circuit_definition
     if definition.n_qubits > MAX_STATE_QUBITS:
         raise InvalidCircuitError(
             "TOO_MANY_QUBITS",

@@ -80,7 +80,7 @@ class StateSearch:
             return packed(body.amplitudes)
         if body.circuit_id is not None:
             circuit = self._circuits.get(caller, body.circuit_id)
-            return computed(self._vectors(), circuit.circuit_definition, body.parameters)
+            return computed(self._vectors(), circuit, body.parameters)
         kept = self._store.get(caller.organization_id, body.state_id or "")
         if kept is None:
             raise not_found(body.state_id or "")

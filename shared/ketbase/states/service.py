@@ -35,7 +35,7 @@ class States:
             UnavailableError: what computes, or the store of vectors, does not answer.
         """
         circuit = self._circuits.get(caller, circuit_id)
-        amplitudes = computed(self._vectors(), circuit.circuit_definition, body.parameters)
+        amplitudes = computed(self._vectors(), circuit, body.parameters)
         state = State(
             id=new_id("state"),
             user_id=caller.user_id,

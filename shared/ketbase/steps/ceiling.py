@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from ketbase.costs.meter import Meter
+from ketbase.errors import UnavailableError
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Abandoned, Hold, Job, JobError
 from ketbase.money import Money
@@ -62,14 +63,20 @@ class Ceiling:
         self._alarm = alarm
 
     @contextmanager
-    def over(self, job: Job, step: str, *, longest_s: float, later: Money) -> Iterator[None]:
+    def over(self, job: Job, step: str, *, longest_s: float, later: Money) -> Iterator[float]:
         """Let a block take as long as the job's reservation allows.
+
+        A block that finds its provider away ends for nothing, however often that happens: the workflow waits, and
+        comes again.
 
         Args:
             job: running.
             step: what the block does, such as `executing`.
             longest_s: the block never takes longer than this, in seconds.
             later: what the job needs for what comes after.
+
+        Yields:
+            For how many seconds it may go on.
 
         Raises:
             CeilingReachedError: before the block, where nothing is left.
@@ -94,7 +101,11 @@ class Ceiling:
         if self._jobs.hold(job, hold, progress) is None:
             raise JobOverError(job.id)
         with self._alarm(seconds):
-            yield
+            try:
+                yield seconds
+            except UnavailableError as problem:
+                self._jobs.report(job, f"{job.kind}.waits", f"Waits to go on: {problem.message}", job.progress)
+                raise
 
 
 def ceiling_reached(job: Job) -> JobError:

@@ -4,7 +4,7 @@ from ketbase.costs.meter import Meter
 from ketbase.jobs.store import JobStore
 from ketbase.jobs.types import Abandoned, Job, JobReference
 from ketbase.ports.doorbell import Doorbell
-from ketbase.steps.ceiling import ceiling_reached
+from ketbase.steps.ceiling import JobOverError, ceiling_reached
 from ketbase.steps.failures import ended_at_ceiling, error_of
 from ketbase.steps.types import StepFailure
 
@@ -18,9 +18,12 @@ class Failing:
         self._meter = meter
 
     def fail(self, reference: JobReference, failure: StepFailure) -> Job | None:
-        """Fail a job with what its step said; `None` where it is over already."""
+        """Fail a job with what its step said; `None` where it is over already.
+
+        A step that has nothing left to do fails nothing: where the job goes on after all, the sweeper sees to it.
+        """
         job = self._jobs.get(reference.organization_id, reference.job_id)
-        if job is None or job.status.final:
+        if job is None or job.status.final or failure.Error == JobOverError.__name__:
             return None
         at_ceiling = ended_at_ceiling(failure)
         failed = self._jobs.fail(

@@ -6,12 +6,13 @@ from ketbase.steps.ceiling import JobOverError
 
 
 def running(jobs: JobStore, reference: JobReference) -> Job:
-    """Read a job.
+    """Read a job; one that is at its provider runs, whether that says so or not.
 
     Raises:
         JobOverError: it was cancelled or finished elsewhere.
     """
     job = jobs.get(reference.organization_id, reference.job_id)
-    if job is None or job.status is not JobStatus.RUNNING:
+    unknown = job is not None and job.remote is not None and job.status is JobStatus.UNKNOWN
+    if job is None or not (unknown or job.status is JobStatus.RUNNING):
         raise JobOverError(reference.job_id)
     return job

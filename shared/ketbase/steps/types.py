@@ -37,12 +37,16 @@ class JobFailure(Model):
     message: str
 
 
-class FailedJob(JobReference):
-    """What the workflow gives the step that fails a job."""
-
-    error: StepFailure
+class StepInput(JobReference):
+    """What a workflow gives a step, beside the reference to its job."""
 
     @property
     def reference(self) -> JobReference:
         """The job alone."""
         return JobReference(organization_id=self.organization_id, job_id=self.job_id)
+
+
+class FailedJob(StepInput):
+    """What the workflow gives the step that fails a job."""
+
+    error: StepFailure

@@ -19,7 +19,7 @@ from ketbase.costs.quotes import Quotes
 from ketbase.ids import new_id
 from ketbase.jobs.layout import blob_key
 from ketbase.jobs.service import Jobs
-from ketbase.jobs.types import JobStatus
+from ketbase.jobs.types import JobStatus, Remote
 from ketbase.ledger.types import Charge
 from ketbase.models import layout as model_layout
 from ketbase.models.deployments import Deployments
@@ -239,6 +239,21 @@ def test_the_jobs_that_ran_are_cancelled_and_their_workflows_stopped(town, gone)
             break
     assert town.workflows.executions[running.execution] == "stopped"
     assert not [each for each in job_store(town.records, town.clock).running() if each.organization_id == gone.id]
+
+
+def test_a_job_at_a_provider_is_known_until_it_is_stopped_there(town, gone):
+    store, job = job_store(town.records, town.clock), gone.jobs[1]
+    store.hand_over(job, Remote(engine="ionq", id="remote-1", handed_over_at=town.clock.now()))
+    ids = delete(town, gone)
+    town.clock.turn(LINGER.total_seconds())
+    assert erase(town).unfinished == (gone.id,)
+    (there,) = store.handed_over("ionq")
+    assert there.cancel_requested_at is not None
+    assert [key for key in town.blobs.kept if job.id in key]
+    store.cancel(there)
+    assert erase(town).finished == (gone.id,)
+    assert traces(town, gone, ids) == []
+    assert town.blobs.kept == {}
 
 
 def test_an_erasure_that_is_killed_at_any_point_goes_on(town, gone):

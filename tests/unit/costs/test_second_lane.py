@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ketbase.backends.catalog import backends
+from ketbase.backends.lanes import Lane, Lanes, Limits
 from ketbase.costs.meter import Meter
 from ketbase.costs.prices import Prices
 from ketbase.costs.quotes import EXECUTE_S, Quotes
 from ketbase.costs.shapes import Shape
 from ketbase.errors import InvalidCircuitError
 from ketbase.money import Money
-from ketbase.run.lanes import Lane, Lanes, Limits
 
 PRICES = Prices.load(None)
 LANES = Lanes(

@@ -6,7 +6,8 @@ from ketbase.accounts.store import AccountStore
 from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.jobs.dispatcher import Dispatcher
 from ketbase.jobs.sweeper import MAX_ATTEMPTS, Patience, Sweeper
-from ketbase.jobs.types import JobStatus
+from ketbase.jobs.types import Hold, JobStatus, Progress
+from ketbase.money import Money
 from ketbase.ports.workflows import ExecutionStatus
 from tests.fakes import FakeDoorbell, FakeWorkflows, TurnedClock, books, job_store, new_job
 
@@ -82,13 +83,47 @@ def test_a_job_whose_workflow_died_is_queued_again_and_fails_after_the_last_atte
     assert (last.status, last.error.code) == (JobStatus.FAILED, "JOB_DIED")
 
 
-def test_a_job_past_its_deadline_is_stopped_and_fails(scene):
+def begin_step(scene, job, *, in_container=False):
+    hold = Hold(step="executing", since=scene.clock.now(), seconds=3_600.0, cost=Money(), stoppable=in_container)
+    scene.store.hold(scene.store.get("org_a", job.id), hold, Progress())
+
+
+def test_a_step_past_its_deadline_is_stopped_and_its_job_fails(scene):
     job = scene.submit()
     scene.dispatch()
+    begin_step(scene, job)
     scene.clock.turn(3_700)
     assert scene.sweep().failed == (job.id,)
     assert scene.workflows.executions == {f"{job.id}-1": ExecutionStatus.STOPPED}
     assert scene.store.get("org_a", job.id).error.code == "JOB_TIMED_OUT"
+
+
+def test_a_job_that_waited_for_a_container_has_all_of_its_time_there(scene):
+    job = scene.submit()
+    scene.dispatch()
+    scene.clock.turn(12 * 3_600)
+    assert scene.sweep().failed == ()
+    begin_step(scene, job)
+    scene.clock.turn(3_500)
+    assert scene.sweep().failed == ()
+
+
+def test_a_job_whose_container_died_may_wait_for_another_one(scene):
+    job = scene.submit()
+    scene.dispatch()
+    begin_step(scene, job, in_container=True)
+    scene.clock.turn(12 * 3_600)
+    assert scene.sweep().failed == ()
+    scene.clock.turn(timedelta(days=7).total_seconds())
+    assert scene.sweep().failed == (job.id,)
+
+
+def test_a_job_that_waits_for_its_next_step_for_ever_fails(scene):
+    job = scene.submit()
+    scene.dispatch()
+    scene.clock.turn(timedelta(days=8).total_seconds())
+    assert scene.sweep().failed == (job.id,)
+    assert scene.store.get("org_a", job.id).error.message == "The job waited longer than 10080 minutes."
 
 
 def test_each_sweep_rings_the_doorbell_in_case_a_ring_was_lost(scene):

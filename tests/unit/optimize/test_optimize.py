@@ -136,6 +136,7 @@ def test_an_optimisation_gives_a_circuit_that_stays_where_it_was_optimised_for(s
     assert (result["gate_reduction"], result["two_qubit_reduction"]) == ("37.5%", "25.0%")
     assert (result["verified"], result["cached"]) == (True, False)
     kept = scene.circuits.get(ALICE, result["optimized_circuit_id"])
+    assert kept.placement.original == job.circuit_id
     assert (kept.placement.backend, kept.placement.qubits) == ("fake_fez", (5, 6))
     assert kept.name == "Bell, for fake_fez"
     assert scene.provider.searched[0]["effort_s"] == 7
@@ -157,6 +158,15 @@ def test_the_same_circuit_backend_and_calibration_are_searched_once(scene):
     scene.steps.search(scene.started(circuit, target_backend="fake_kyiv").reference)
     scene.steps.search(scene.started(circuit, seed=2).reference)
     assert len(scene.provider.searched) == 4
+
+
+def test_what_is_optimised_again_still_names_the_circuit_that_somebody_wrote(scene):
+    original = circuit = scene.circuit()
+    for _ in range(2):
+        job = scene.started(circuit)
+        scene.steps.search(job.reference)
+        circuit = scene.circuits.get(ALICE, scene.jobs.result(ALICE, job.id)["optimized_circuit_id"])
+        assert circuit.placement.original == original.id
 
 
 def test_another_version_of_ketbase_searches_again(scene, monkeypatch):

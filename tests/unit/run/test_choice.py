@@ -7,12 +7,14 @@ from ketbase.accounts.types import OrganizationSettings
 from ketbase.backends.catalog import backends as catalogue
 from ketbase.backends.prediction import predicted_success
 from ketbase.backends.types import CompiledCircuit
-from ketbase.costs.shapes import Shape
+from ketbase.circuits.types import CreateCircuit
+from ketbase.costs.estimates import expected_seconds
+from ketbase.costs.shapes import Shape, shape_of
 from ketbase.errors import InvalidCircuitError, InvalidError, UnavailableError
 from ketbase.money import Money
 from ketbase.run.candidates import MAX_CANDIDATES
 from ketbase.run.choosing import Choice
-from ketbase.run.types import RunCircuit
+from ketbase.run.types import RunCircuit, RunConfig
 from ketbase.steps.failures import StepFailedError
 from tests.fakes import ALICE, FakeProvider
 
@@ -184,3 +186,77 @@ def test_a_sweep_is_compiled_whole_for_the_chosen_backend_only(scene):
     assert asked.count(("fake_kyiv", 3)) == 1
     assert [backend for backend, sets in asked if sets > 1] == ["fake_kyiv"]
     assert job.backend == "fake_kyiv"
+
+
+def test_a_repeated_compilation_keeps_the_layout_that_was_chosen(scene, monkeypatch):
+    job = scene.started(backend="auto", seed=1, constraints=ASKED)
+    report = scene.store.report
+    monkeypatch.setattr(scene.store, "report", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        scene.compute.compile(job.reference)
+    monkeypatch.setattr(scene.store, "report", report)
+    compilations = len(scene.compute._provider.compiled)
+    assert scene.compute.compile(job.reference) == "function"
+    compiled = scene.compute._files.compiled(job.reference)
+    assert (compiled.backend, compiled.depth) == ("fake_kyiv", 3)
+    assert len(scene.compute._provider.compiled) == compilations
+
+
+@pytest.mark.parametrize("crashing", ["choice.json", "compiled.json"])
+def test_a_choice_that_was_not_written_down_is_made_again(scene, crashing, monkeypatch):
+    job = scene.started(backend="auto", seed=1, constraints=ASKED)
+    keep = scene.compute._files.keep
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.compute._files, "keep", lambda *what: 1 / 0 if what[1] == crashing else keep(*what))
+        with pytest.raises(ZeroDivisionError):
+            scene.compute.compile(job.reference)
+    scene.compute.compile(job.reference)
+    assert scene.compute._files.compiled(job.reference).depth == 3
+
+
+class SlowCompiler(Compiler):
+    def __init__(self, seconds):
+        super().__init__({})
+        self.seconds = seconds
+        self.now = 1_000.0
+
+    def compile(self, definition, **asked) -> CompiledCircuit:
+        self.now += self.seconds
+        return super().compile(definition, **asked)
+
+
+@pytest.mark.parametrize(
+    ("each_s", "compilations", "considered"),
+    [(1, 9, 3), (22, 5, 2), (35, 2, 1), (100, 1, 1)],
+)
+def test_candidates_are_compiled_as_long_as_there_is_time(scene, each_s, compilations, considered, monkeypatch):
+    slow = scene.compute._provider = scene.compute._chooser._provider = SlowCompiler(each_s)
+    monkeypatch.setattr("ketbase.run.choice.time.monotonic", lambda: slow.now)
+    job = chosen(scene, constraints=ASKED)
+    assert len(slow.compiled) == compilations
+    choice = Choice.model_validate_json(scene.compute._files.choice(job.reference))
+    told = [each.excluded for each in choice.candidates]
+    assert told == [None] * considered + ["there was no time left"] * (3 - considered)
+
+
+def test_choosing_is_priced_by_its_compilations(scene):
+    large = scene.circuits.create(
+        ALICE,
+        CreateCircuit.model_validate(
+            {"name": "c", "n_qubits": 2, "gates": [{"type": "CNOT", "targets": [0, 1]}] * 10_000}
+        ),
+    )
+
+    def reserved(**body):
+        submission = scene.runs.submit(ALICE, large.id, RunCircuit(**body), None)
+        return scene.store.get(ALICE.organization_id, submission.job_id)
+
+    one = reserved(backend="fake_kyiv")
+    among_three = reserved(backend="auto", constraints=ASKED)
+    compiling = scene.prices.compute(
+        expected_seconds(shape_of(large), catalogue()["fake_kyiv"], 1_024).compile, 1_024
+    )
+    assert among_three.estimated_cost - one.estimated_cost >= Money(9 * compiling.nano * 9 // 10)
+    assert among_three.reserved_cost > one.reserved_cost
+    candidates = RunConfig.model_validate(among_three.config).candidates
+    assert {each.estimated_cost for each in candidates} >= {one.estimated_cost}

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from ketbase.backends.catalog import backends
-from ketbase.circuits.types import CreateCircuit
+from ketbase.circuits.store import CircuitStore
+from ketbase.circuits.types import CreateCircuit, Placement
 from ketbase.errors import InvalidCircuitError, InvalidError
 from ketbase.money import Money
 from ketbase.paging import PageRequest
@@ -71,6 +72,20 @@ def test_observables_have_values_in_place_of_counts(scene):
     assert [value["parameters"] for value in result["expectation_values"]] == [0, 1, 2]
     assert result["circuits"] == job.resources.circuits_executed == 3 * 2 * 2 + 2
     assert result["provenance"]["options"]["observables"][0]["name"] == "energy"
+
+
+def test_observables_of_an_optimised_circuit_are_refused_and_the_answer_names_the_original(scene):
+    original = stored(scene, [{"type": "H", "targets": [0]}])
+    placement = Placement(backend="fake_fez", qubits=(5, 6), original=original.id)
+    optimized = original.model_copy(update={"id": "circuit_optimized", "placement": placement})
+    CircuitStore(scene.records, scene.blobs).add(ALICE.organization_id, optimized)
+    asked = RunCircuit(observables=[ENERGY], backend="fake_fez")
+    with pytest.raises(InvalidCircuitError, match=original.id) as refused:
+        scene.runs.submit(ALICE, optimized.id, asked, None)
+    assert (refused.value.code, refused.value.details["original"]) == ("OPTIMIZED_CIRCUIT", original.id)
+    assert scene.ledger.standing(ALICE.organization_id).reserved == Money()
+    assert scene.runs.submit(ALICE, original.id, asked, None).job_id
+    assert scene.runs.submit(ALICE, optimized.id, RunCircuit(backend="fake_fez"), None).job_id
 
 
 def test_each_circuit_and_each_shot_is_priced(tmp_path):

@@ -14,6 +14,7 @@ from ketbase.adapters.records.sqlite import SqliteRecords
 from ketbase.audit.layout import partition
 from ketbase.backends.calibrations import CalibrationHistory
 from ketbase.backends.catalog import backends
+from ketbase.backends.lanes import Lane, Lanes, Limits
 from ketbase.circuits.service import Circuits
 from ketbase.circuits.store import CircuitStore
 from ketbase.circuits.types import CreateCircuit
@@ -34,7 +35,6 @@ from ketbase.money import Money
 from ketbase.paging import PageRequest
 from ketbase.run.compute import ComputeSteps
 from ketbase.run.ending import FinalSteps
-from ketbase.run.lanes import Lane, Lanes, Limits
 from ketbase.run.service import Runs, check_allowed, check_fits
 from ketbase.run.types import RunCircuit
 from ketbase.steps.ceiling import ENDED_BY_ALARM, Ceiling, JobOverError

@@ -6,6 +6,8 @@ import pytest
 
 from ketbase.audit.service import Audit
 from ketbase.audit.types import AuditFilter
+from ketbase.circuits.store import CircuitStore
+from ketbase.circuits.types import Placement
 from ketbase.errors import InvalidCircuitError, NotFoundError, UnavailableError
 from ketbase.paging import PageRequest
 from ketbase.ports.vectors import Equals
@@ -68,6 +70,18 @@ def test_a_circuit_without_one_state_is_refused_and_nothing_is_kept(house, gates
         house.state(circuit)
     assert raised.value.code == code
     assert house.blobs.kept == before
+    assert house.states.list(ALICE, None, PageRequest()).total == 0
+
+
+def test_an_optimised_circuit_has_no_state_and_the_answer_names_the_original(house):
+    original = house.circuits.get(ALICE, house.circuit(2, H, CNOT))
+    placement = Placement(backend="fake_fez", qubits=(5, 6), original=original.id)
+    optimized = original.model_copy(update={"id": "circuit_optimized", "placement": placement})
+    CircuitStore(house.records, house.blobs).add(ALICE.organization_id, optimized)
+    for asked in (lambda: house.state(optimized.id), lambda: house.search(circuit_id=optimized.id)):
+        with pytest.raises(InvalidCircuitError, match=original.id) as refused:
+            asked()
+        assert refused.value.code == "OPTIMIZED_CIRCUIT"
     assert house.states.list(ALICE, None, PageRequest()).total == 0
 
 

@@ -155,10 +155,11 @@ class BraketEngine:
                 raise
         return join(tasks)
 
-    def find(self, backend: BackendInfo, tag: str) -> str | None:
+    def find(self, backend: BackendInfo, tag: str, *, partly: bool = False) -> str | None:
         """Find a job that was handed in during the last two days, by its tasks' tags.
 
-        Where only some of its tasks are there, that is `None` as well, and `submit` then creates the others.
+        Where only some of its tasks are there, that is `None` as well, and `submit` then creates the others; or
+        with `partly` the id of those.
         """
         device = self._device(backend)
         found: dict[Part, str] = {}
@@ -170,6 +171,8 @@ class BraketEngine:
                 found[part] = task["quantumTaskArn"]
                 if sum(each.last - each.first for each in found) == part.total:
                     return join(found)
+        if found and partly:
+            return join(found)
         if found:
             self._begun[tag] = found
         return None

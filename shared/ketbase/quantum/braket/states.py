@@ -50,5 +50,6 @@ def combined(states: Sequence[RemoteState]) -> RemoteState:
         status=status,
         raw=", ".join(f"{word} {times}" for word, times in Counter(state.raw for state in states).items()),
         queue_position=max(positions, default=None),
+        completed=statuses.count(RemoteStatus.COMPLETED) / len(statuses) if status is RemoteStatus.FAILED else 0.0,
         message="; ".join(dict.fromkeys(state.message for state in states if state.message)) or None,
     )

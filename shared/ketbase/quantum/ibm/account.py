@@ -19,8 +19,8 @@ from qiskit_ibm_runtime.api.exceptions import RequestsApiError
 from qiskit_ibm_runtime.exceptions import IBMInputValueError
 from qiskit_ibm_runtime.utils.backend_decoder import configuration_from_server_data
 from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
+from ketbase.quantum.http import reading_retries
 from ketbase.quantum.ibm.problems import not_let_in, problems, refused, unavailable
 
 CHANNEL = "ibm_quantum_platform"
@@ -33,8 +33,6 @@ _CONNECT_S = 5.0
 _READ_S = 10.0
 _RESULT_S = 60.0
 _SUBMIT_S = 120.0
-_READ_TRIES = 3
-_BACKOFF_S = 0.2
 _MAKING = ("/jobs", "/sessions")
 
 
@@ -153,16 +151,7 @@ class _Patient(HTTPAdapter):
     """Sends what changes something once, and what only reads a few times; nothing waits without end."""
 
     def __init__(self) -> None:
-        super().__init__(
-            max_retries=Retry(
-                total=_READ_TRIES - 1,
-                backoff_factor=_BACKOFF_S,
-                status_forcelist=(500, 502, 503, 504),
-                allowed_methods=("GET",),
-                respect_retry_after_header=False,  # whoever asks us waits, not this process
-                raise_on_status=False,
-            )
-        )
+        super().__init__(max_retries=reading_retries())
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send a request, in our own time.

@@ -101,13 +101,13 @@ class IbmEngine:
                 job = SamplerV2(mode, settings).run(circuits, shots=work.shots)
         return str(job.job_id())
 
-    def find(self, backend: BackendInfo, tag: str) -> str | None:
+    def find(self, backend: BackendInfo, tag: str, *, partly: bool = False) -> str | None:
         """Find the job that has a tag, in any of our instances.
 
         Raises:
             UnavailableError: `PROVIDER_UNAVAILABLE` or `PROVIDER_CREDENTIALS`.
         """
-        del backend  # a tag is of one job, wherever it runs
+        del backend, partly  # it arrives as a whole, and a tag is of one job, wherever it runs
         for client in self._account.clients.values():
             for job in self._account.jobs(client, job_tags=[tag]):
                 if tag in (job.get("tags") or ()):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ketbase.backends.remote import RemoteState, RemoteStatus
+from ketbase.quantum.http import moment
 
 _STATUSES = {
     "queued": RemoteStatus.QUEUED,
@@ -38,18 +39,11 @@ def timing(job: Mapping[str, Any], metrics: Mapping[str, Any]) -> tuple[float, d
     While IBM still counts, the seconds from start to end stand for those that it will charge.
     """
     moments = metrics.get("timestamps") or {}
-    ended_at = _moment(moments.get("finished")) or datetime.now(UTC)
-    started_at = _moment(moments.get("running")) or _moment(job.get("created")) or ended_at
+    ended_at = moment(moments.get("finished")) or datetime.now(UTC)
+    started_at = moment(moments.get("running")) or moment(job.get("created")) or ended_at
     usage = metrics.get("usage") or {}
     charged = [usage.get(name) for name in ("qpu_charge_time_seconds", "quantum_seconds", "seconds")]
     known = next((float(seconds) for seconds in charged if seconds is not None), None)
     if known is None or usage.get("status") == "pending":
         known = max(known or 0.0, (ended_at - started_at).total_seconds())
     return known, started_at, ended_at
-
-
-def _moment(text: Any) -> datetime | None:
-    if not text:
-        return None
-    moment = datetime.fromisoformat(str(text))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,10 +1,10 @@
 """What goes wrong at IBM, as our errors: what may pass, what is refused, and who is not let in."""
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import requests
@@ -13,10 +13,9 @@ from qiskit.exceptions import QiskitError
 from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit_ibm_runtime.accounts.exceptions import AccountsError
 from qiskit_ibm_runtime.exceptions import IBMError, IBMInputValueError, IBMNotAuthorizedError
-from urllib3.exceptions import InvalidHeader
-from urllib3.util.retry import Retry
 
 from ketbase.errors import ExecutionError, UnavailableError
+from ketbase.quantum import http
 
 _PASSING = frozenset({408, 425, 429})
 """Beside 3xx and 5xx."""
@@ -26,6 +25,9 @@ _RATE_LIMIT_S = 60
 _UNKNOWN_KEY = re.compile(r"BXNIM04\d\dE")
 """Codes by which IBM Cloud says that it does not know an API key, with status 400."""
 _LONGEST_WORDS = 500
+
+unavailable = partial(http.unavailable, "ibm")
+"""The error of something that may pass."""
 
 
 @contextmanager
@@ -48,12 +50,6 @@ def status_of(problem: BaseException) -> int | None:
     """Return the HTTP status that an error of the SDK comes from."""
     answer = _answer(problem)
     return None if answer is None else answer.status_code
-
-
-def unavailable(message: str, reason: str, retry_after_s: int | None = None) -> UnavailableError:
-    """Return the error of something that may pass."""
-    later = {} if retry_after_s is None else {"retry_after_s": retry_after_s}
-    return UnavailableError("PROVIDER_UNAVAILABLE", f"{message}.", engine="ibm", reason=reason, **later)
 
 
 def not_let_in(words: str) -> UnavailableError:
@@ -94,7 +90,7 @@ def _of_status(answer: requests.Response) -> UnavailableError | ExecutionError:
     if status in _NO_ENTRY or _UNKNOWN_KEY.search(answer.text):
         return not_let_in(f"{status}, {words}")
     if status in _PASSING or status < 400 or status >= 500:
-        again = _retry_after(answer)
+        again = http.retry_after(answer)
         if again is None and status == requests.codes.too_many_requests:
             again = _RATE_LIMIT_S
         return unavailable(f"IBM Quantum answered {status} ({words})", str(status), again)
@@ -134,10 +130,3 @@ def _words(answer: requests.Response) -> str:
     message = error.get("message") or said.get("errorMessage") or answer.reason
     parts = [str(part).rstrip(".") for part in (code, message, error.get("solution")) if part]
     return ": ".join(parts)[:_LONGEST_WORDS] or "no reason given"
-
-
-def _retry_after(answer: requests.Response) -> int | None:
-    try:
-        return math.ceil(Retry().parse_retry_after(answer.headers["Retry-After"]))
-    except (KeyError, InvalidHeader):
-        return None

@@ -1,28 +1,27 @@
 """Requests to IonQ's API: one try to hand something in, a few to read, and its errors as ours."""
 
 import functools
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
 from qiskit_ionq.helpers import get_user_agent
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InvalidHeader
-from urllib3.util.retry import Retry
 
 from ketbase.errors import ExecutionError, UnavailableError
+from ketbase.quantum import http
 
 PAGE = 100
 """Jobs of one page of a listing; where IonQ gives fewer, its cursor leads on."""
 
 _CONNECT_S = 5.0
-_READ_TRIES, _READ_S = 3, 10.0
-"""Together well below what the poller's function has."""
-_BACKOFF_S = 0.2
+_READ_S = 10.0
 _PASSING = frozenset({408, 409, 425, 429})
 """Beside 3xx and 5xx; Cloudflare, which stands before IonQ, answers 409 when it does not find IonQ."""
 _LONGEST_WORDS = 500
+
+unavailable = functools.partial(http.unavailable, "ionq")
+"""The error of something that may pass."""
 
 
 class IonqApi:
@@ -40,16 +39,8 @@ class IonqApi:
         self._timeout_s = timeout_s
         self._session = _session(key)
         self._patient = _session(key)
-        retry = Retry(
-            total=_READ_TRIES - 1,
-            backoff_factor=_BACKOFF_S,
-            status_forcelist=(500, 502, 503, 504),
-            allowed_methods=("GET",),
-            respect_retry_after_header=False,  # whoever asks us waits, not this process
-            raise_on_status=False,
-        )
         for scheme in ("http://", "https://"):
-            self._patient.mount(scheme, HTTPAdapter(max_retries=retry))
+            self._patient.mount(scheme, HTTPAdapter(max_retries=http.reading_retries()))
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """Read something; `None` where there is no such thing (404).
@@ -121,12 +112,6 @@ class IonqApi:
         raise _problem(answer)
 
 
-def unavailable(message: str, reason: str, retry_after_s: int | None = None) -> UnavailableError:
-    """Return the error of something that may pass."""
-    later = {} if retry_after_s is None else {"retry_after_s": retry_after_s}
-    return UnavailableError("PROVIDER_UNAVAILABLE", f"{message}.", engine="ionq", reason=reason, **later)
-
-
 def _session(key: Callable[[], str]) -> requests.Session:
     session = requests.Session()
     session.auth = _ApiKey(key)
@@ -155,7 +140,7 @@ def _problem(answer: requests.Response) -> UnavailableError | ExecutionError:
             reason=str(status),
         )
     if status in _PASSING or status < 400 or status >= 500:
-        return unavailable(f"IonQ answered {status} ({words})", str(status), _retry_after(answer))
+        return unavailable(f"IonQ answered {status} ({words})", str(status), http.retry_after(answer))
     return ExecutionError("PROVIDER_REFUSED", f"IonQ refused it ({status}): {words}", engine="ionq", status=status)
 
 
@@ -169,10 +154,3 @@ def _words(answer: requests.Response) -> str:
     nested = error.get("message") if isinstance(error, dict) else error
     words = (said.get("message") if isinstance(said, dict) else None) or nested or answer.reason
     return str(words)[:_LONGEST_WORDS]
-
-
-def _retry_after(answer: requests.Response) -> int | None:
-    try:
-        return math.ceil(Retry().parse_retry_after(answer.headers["Retry-After"]))
-    except (KeyError, InvalidHeader):
-        return None

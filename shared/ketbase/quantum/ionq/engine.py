@@ -12,6 +12,7 @@ from ketbase.errors import ExecutionError, KetbaseError
 from ketbase.ids import born_at
 from ketbase.money import Money
 from ketbase.quantum.engines import Counts, Fetched, Work
+from ketbase.quantum.http import moment
 from ketbase.quantum.ionq.api import PAGE, IonqApi, unavailable
 from ketbase.quantum.ionq.circuits import TAG, counts, drawing_seed, measured_last, payload, target
 from ketbase.quantum.ionq.machines import catalogue, is_machine, machine
@@ -67,12 +68,12 @@ class IonqEngine:
             raise unavailable("IonQ did not say which job it made", "no id")
         return str(answer["id"])
 
-    def find(self, backend: BackendInfo, tag: str) -> str | None:
+    def find(self, backend: BackendInfo, tag: str, *, partly: bool = False) -> str | None:
         """Find the job that has a tag; the listing has no filter for it, so that its pages are walked.
 
         A tag that is an id of ours says when it was made: no page behind older jobs is read.
         """
-        del backend  # a listing is of the whole project
+        del backend, partly  # it arrives as a whole, and a listing is of the whole project
         horizon = _horizon(tag)
         for page in self._api.job_pages():
             for job in page:
@@ -107,12 +108,12 @@ class IonqEngine:
         probabilities = self._probabilities(job, len(work.circuits))
         cost = self._cost(remote_id)
         seed = drawing_seed(job.get("metadata") or {})
-        ended_at = _moment(job.get("completed_at")) or datetime.now(UTC)
+        ended_at = moment(job.get("completed_at")) or datetime.now(UTC)
         return Fetched(
             counts=tuple(self._counts(work, number, each, seed) for number, each in enumerate(probabilities)),
             method=_method(job),
             seconds=(job.get("execution_duration_ms") or 0) / 1_000,
-            started_at=_moment(job.get("started_at")) or _moment(job.get("submitted_at")) or ended_at,
+            started_at=moment(job.get("started_at")) or moment(job.get("submitted_at")) or ended_at,
             ended_at=ended_at,
             raw={"job": job, "probabilities": probabilities, "cost": cost},
             billed=_billed(cost),
@@ -144,7 +145,7 @@ class IonqEngine:
     def properties(self, backend: BackendInfo) -> Properties | None:
         """Read a machine's newest characterization; IonQ gives medians, so that all its qubits have the same."""
         found = self._characterization(backend)
-        taken_at = _moment((found or {}).get("date"))
+        taken_at = moment((found or {}).get("date"))
         if found is None or taken_at is None:
             return None
         timing = found.get("timing") or {}
@@ -303,21 +304,14 @@ def _horizon(tag: str) -> datetime | None:
 
 def _is_older(page: Sequence[Mapping[str, Any]], horizon: datetime) -> bool:
     """Whether the listing goes back in time, as it does today, and is beyond a moment."""
-    moments = [moment for moment in (_moment(job.get("submitted_at")) for job in page) if moment is not None]
+    moments = [at for at in (moment(job.get("submitted_at")) for job in page) if at is not None]
     return len(moments) > 1 and moments[-1] < moments[0] and moments[-1] < horizon
-
-
-def _moment(text: Any) -> datetime | None:
-    if not text:
-        return None
-    moment = datetime.fromisoformat(str(text))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _calibration(found: Mapping[str, Any]) -> Calibration | None:
     """The medians of a characterization; `None` where one of them is missing."""
     timing = found.get("timing") or {}
-    taken_at, readout = _moment(found.get("date")), _error(found, "spam")
+    taken_at, readout = moment(found.get("date")), _error(found, "spam")
     one, two = _error(found, "1q"), _error(found, "2q")
     t1, t2 = _scaled(timing.get("t1"), _US), _scaled(timing.get("t2"), _US)
     if taken_at is None or readout is None or one is None or two is None or t1 is None or t2 is None:

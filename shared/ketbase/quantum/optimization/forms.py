@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from qiskit import generate_preset_pass_manager, transpile
 from qiskit.circuit import Barrier, QuantumCircuit
+from qiskit.passmanager import DoWhileController
 from qiskit.transpiler import PassManager
-from qiskit.transpiler.passes import ElidePermutations, RemoveDiagonalGatesBeforeMeasure
+from qiskit.transpiler.passes import ElidePermutations, FixedPoint, RemoveDiagonalGatesBeforeMeasure, Size
 
 from ketbase.quantum.optimization.subject import Subject
 
@@ -73,8 +74,11 @@ def own_form(subject: Subject) -> Form:
     if subject.core is None:
         raise ValueError("the circuit has no unitary core")
     short = transpile(subject.circuit, basis_gates=[*_OWN_GATES, "measure"], optimization_level=0)
-    passes = PassManager([ElidePermutations(), RemoveDiagonalGatesBeforeMeasure()])
-    return _unmeasured("own gates", passes.run(short))
+    layer_by_layer = DoWhileController(
+        [RemoveDiagonalGatesBeforeMeasure(), Size(), FixedPoint("size")],
+        do_while=lambda found: not found["size_fixed_point"],
+    )
+    return _unmeasured("own gates", PassManager([ElidePermutations(), layer_by_layer]).run(short))
 
 
 def qiskit_form(subject: Subject) -> Form:

@@ -8,7 +8,8 @@ from qiskit.exceptions import QiskitError
 from qiskit.transpiler import Target
 
 from ketbase.errors import InvalidCircuitError
-from ketbase.optimize.types import Verification
+from ketbase.optimize.types import MAX_NATIVE_GATES, Verification
+from ketbase.quantum.limits import too_complex
 from ketbase.quantum.optimization.placing import (
     BEST_LEVEL,
     Candidate,
@@ -61,7 +62,8 @@ def optimize(
         max_memory_mb: what the verification may take.
 
     Raises:
-        InvalidCircuitError: `UNSUPPORTED_OPERATION`, where Qiskit cannot compile the circuit for the target.
+        InvalidCircuitError: `UNSUPPORTED_OPERATION`, where Qiskit cannot compile the circuit for the target;
+            `CIRCUIT_TOO_COMPLEX`, before the search, where it has too many gates then.
     """
     subject = subject_of(circuit)
     calibrated = is_calibrated(target) if calibrated is None else calibrated
@@ -70,6 +72,11 @@ def optimize(
     began = time.perf_counter()
     try:
         plain = _by_qiskit(subject, target, PLAIN_LEVEL, seed)
+        if (gates := plain.circuit.size()) > MAX_NATIVE_GATES:
+            raise too_complex(
+                f"compiled for this backend the circuit has {gates:,} gates; at most {MAX_NATIVE_GATES:,} are kept",
+                limit=MAX_NATIVE_GATES,
+            )
         if level == BEST_LEVEL:
             found = search(subject, target, effort_s=effort_s, seed=seed, calibrated=calibrated, idle=idle)
         else:
@@ -79,13 +86,16 @@ def optimize(
             "UNSUPPORTED_OPERATION", f"the circuit cannot be compiled for this backend: {problem.message}"
         ) from problem
     seconds = time.perf_counter() - began
-    best, verification = _first_that_is_right(subject, [*found.candidates, plain], verify_s, max_memory_mb)
+    rejected, best, verification = _first_that_is_right(
+        subject, [*found.candidates, plain], verify_s, max_memory_mb
+    )
     known = target if calibrated else None
     return Optimized(
         circuit=best.circuit,
         layout=best.layout,
         winner=best.name,
         candidates=found.compared,
+        rejected=rejected,
         original=figures_of(circuit),
         baseline=figures_of(plain.circuit, known, idle=idle),
         optimized=figures_of(best.circuit, known, idle=idle),
@@ -132,12 +142,12 @@ def _by_qiskit(subject: Subject, target: Target, level: int, seed: int) -> Candi
 
 def _first_that_is_right(
     subject: Subject, candidates: list[Candidate], verify_s: float, max_memory_mb: int
-) -> tuple[Candidate, Verification]:
-    for candidate in candidates:
+) -> tuple[int, Candidate, Verification]:
+    for rejected, candidate in enumerate(candidates):
         verification = verified(
             subject.circuit, candidate.circuit, candidate.layout, limit_s=verify_s, max_memory_mb=max_memory_mb
         )
         if verification.status != "not_equivalent":
-            return candidate, verification
+            return rejected, candidate, verification
         _LOG.error("the candidate %s is not equivalent (%s)", candidate.name, verification)
     raise RuntimeError("no candidate is equivalent to the circuit, Qiskit's own included")

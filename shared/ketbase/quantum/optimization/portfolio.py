@@ -307,7 +307,7 @@ class _Explorer:
                     continue
                 chosen = fresh[:THREADS] or self._promising()
                 fresh = fresh[THREADS:]
-                list(pool.map(lambda lane: lane.router.search(slice_s), chosen))
+                list(pool.map(lambda lane: _attempt(partial(lane.router.search, slice_s)), chosen))
                 for lane in chosen:
                     self._finish(lane)
 

@@ -109,21 +109,26 @@ class Router:
 
     Args:
         form: what to route. Free parameters stand for numbers nobody would guess: nothing relies on their values.
-        couplings: of the machine; its largest connected part must hold the circuit.
+        couplings: of the machine.
         seed: of all that is random.
-        layouts: to start with.
+        layouts: to start with; those outside the couplings' largest connected part are left out.
+
+    Raises:
+        ValueError: that part is too small for the circuit.
     """
 
     def __init__(self, form: Form, couplings: Couplings, *, seed: int, layouts: Iterable[tuple[int, ...]] = ()):
         self.form = form
         self._circuit = circuit = form.circuit
+        if circuit.num_qubits > len(couplings.connected):
+            raise ValueError(f"{circuit.num_qubits} qubits, but only {len(couplings.connected)} hang together")
         self._couplings = couplings
         self._dice = random.Random(seed)
         numbers = {parameter: self._dice.uniform(0.3, 1.2) for parameter in circuit.parameters}
         self._interactions = interactions_of(circuit.assign_parameters(numbers), merge=not numbers)
         self._forwards = _work(self._interactions)
         self._backwards = _work(self._interactions.backwards())
-        self._starts = list(layouts)
+        self._starts = [layout for layout in layouts if set(layout) <= set(couplings.connected)]
         self._best: list[Route] = []
         self.tried = 0
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from qiskit.circuit import Barrier, Gate, Measure, QuantumCircuit
+from qiskit.transpiler.passes import RemoveBarriers
 
 from ketbase.quantum.describe import steps
 
@@ -12,7 +13,8 @@ class Subject(NamedTuple):
     """A circuit that measures something.
 
     Attributes:
-        circuit: as it is executed.
+        circuit: as it is executed; where there is a core, without the barriers before the measurements, which
+            would keep the compiler from dropping what no measurement sees.
         core: the unitary part on the same qubits without classical bits; `None` where a qubit goes on after it was
             measured or after a barrier, or where there is a reset, a delay or control flow. Such a circuit is left
             to Qiskit's passes.
@@ -54,4 +56,4 @@ def subject_of(circuit: QuantumCircuit) -> Subject:
         else:
             core.append(instruction.operation, qubits)
     once = len({qubit for qubit, _ in outcomes}) == len({bit for _, bit in outcomes}) == len(outcomes)
-    return Subject(circuit, core, tuple(outcomes)) if once else Subject(circuit, None, ())
+    return Subject(RemoveBarriers()(circuit), core, tuple(outcomes)) if once else Subject(circuit, None, ())

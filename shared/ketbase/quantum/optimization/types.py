@@ -15,6 +15,7 @@ class Optimized(NamedTuple):
         layout: for each qubit of the submitted circuit, in order, the physical qubit that it starts on.
         winner: the candidate's name, such as `qiskit 3` or `pauli network + routing`.
         candidates: how many circuits were compared.
+        rejected: how many of the best ones did not do what the submitted circuit does.
         original: of the circuit as submitted.
         baseline: of Qiskit's plain compilation at level 1, for a fair comparison.
         optimized: of `circuit`.
@@ -25,6 +26,7 @@ class Optimized(NamedTuple):
     layout: tuple[int, ...]
     winner: str
     candidates: int
+    rejected: int
     original: Figures
     baseline: Figures
     optimized: Figures

@@ -56,10 +56,10 @@ def verified(
 ) -> Verification:
     """Compare a circuit on physical qubits with the one that it was made of.
 
-    Clifford circuits are compared by their stabilizers, whatever their size; other ones by what they make of random
-    states, as long as these fit into memory; what is larger is given to MQT QCEC. The measurements say which
-    physical qubit ends as which of the submitted ones. Free parameters get random values, twice: what agrees there
-    agrees everywhere, with probability 1.
+    Clifford circuits are compared by their stabilizers, whatever their size; other ones by what they make of
+    |0…0⟩ and a random state, as long as these fit into memory; what is larger is given to MQT QCEC. The
+    measurements say which physical qubit ends as which of the submitted ones. Free parameters get random values,
+    twice: what agrees there agrees everywhere, with probability 1.
 
     Args:
         submitted: the circuit; where it measures nothing, as if it measured every qubit.

@@ -30,11 +30,13 @@ ANGLES = st.one_of(st.just(0.0), st.floats(0.01, 3), st.floats(-3, -0.01))
 
 @st.composite
 def circuits(draw: st.DrawFn, n_qubits: int = 4, max_gates: int = 20, operands: int = 3) -> QuantumCircuit:
+    """Draw gates, and Hadamards at the end, so that all that was drawn shows in a measurement."""
     circuit = QuantumCircuit(n_qubits)
     usable = [gate for gate in GATES if gate[1] <= operands]
     for kind, size, angles in draw(st.lists(st.sampled_from(usable), max_size=max_gates)):
         qubits = draw(st.permutations(range(n_qubits)))[:size]
         circuit.append(kind(*(draw(ANGLES) for _ in range(angles))), qubits)
+    circuit.h(range(n_qubits))
     return circuit
 
 

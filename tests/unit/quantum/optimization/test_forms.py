@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qiskit.circuit import Parameter, QuantumCircuit
+from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit
 
 from ketbase.quantum.optimization import paulis, tket, windows
 from ketbase.quantum.optimization.forms import Form, own_form, qiskit_form, tidied
@@ -71,6 +71,22 @@ class _CheapForm(Form):
 
 def _seemingly_cheap(form: Form) -> Form:
     return _CheapForm(*tidied(form))
+
+
+@pytest.mark.parametrize("measured", ["by Ketbase", "after a barrier", "at once"])
+def test_what_no_measurement_sees_is_dropped(measured: str) -> None:
+    circuit = ring_of_rotations(5)
+    kept = circuit.count_ops()["rzz"]
+    for angle in (0.3, 0.4, 0.5):
+        for qubit in range(4):
+            circuit.rzz(angle, qubit, qubit + 1)
+    if measured == "after a barrier":
+        circuit.measure_all()
+    elif measured == "at once":
+        circuit.add_register(ClassicalRegister(5))
+        circuit.measure(range(5), range(5))
+    assert own_form(subject(circuit)).cost == kept
+    assert qiskit_form(subject(circuit)).cost < 2 * (kept + 12)
 
 
 def test_a_window_that_saves_nothing_is_left_alone() -> None:

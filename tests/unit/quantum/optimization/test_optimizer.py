@@ -4,16 +4,21 @@ import statistics
 import pytest
 from qiskit import transpile
 from qiskit.circuit import Parameter, QuantumCircuit
-from qiskit.transpiler import Target
+from qiskit.transpiler import CouplingMap, Target
 
+from benchmarks.optimize import Row, claims
+from ketbase.circuits.types import MAX_GATES, CircuitDefinition, Gate
 from ketbase.errors import InvalidCircuitError
-from ketbase.optimize.types import Verification
+from ketbase.optimize.types import Figures, Verification
+from ketbase.quantum.machines import Machine
 from ketbase.quantum.optimization import optimizer, portfolio
 from ketbase.quantum.optimization.forms import two_qubit_gates
 from ketbase.quantum.optimization.optimizer import optimize
 from ketbase.quantum.optimization.placing import Candidate, respects
 from ketbase.quantum.optimization.score import estimated_success
 from ketbase.quantum.optimization.types import Optimized
+from ketbase.quantum.optimizing import optimized_for
+from ketbase.quantum.qasm import export
 
 from .circuits import calibrated_ring, complete, fourier, line, ring_of_rotations
 
@@ -131,6 +136,59 @@ def test_a_circuit_that_does_not_fit_is_refused() -> None:
         best_of(fourier(5), line(3))
 
 
+@pytest.mark.parametrize("isolated", [1, 2])
+def test_a_device_with_qubits_cut_off_from_the_rest_is_searched_to_the_end(isolated: int) -> None:
+    """Two qubits that stand alone make the circuit larger than the part of the device that hangs together."""
+    target = Target.from_configuration(
+        ["rz", "sx", "x", "cx", "measure"], num_qubits=5 + isolated, coupling_map=CouplingMap.from_line(5)
+    )
+    circuit = QuantumCircuit(4 + isolated)
+    circuit.compose(fourier(4), inplace=True)
+    circuit.h(range(4, 4 + isolated))
+    found = best_of(circuit, target)
+    assert found.verification.status == "equivalent"
+
+
+def test_routers_that_raise_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    optimizer.load()
+    monkeypatch.setattr(optimizer, "load", lambda: None)
+    monkeypatch.setattr(portfolio.Router, "search", fail)
+    assert best_of(fourier(4), line(4)).verification.status == "equivalent"
+
+
+def test_a_circuit_too_large_to_keep_is_refused_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "MAX_NATIVE_GATES", 20)
+    monkeypatch.setattr(optimizer, "search", lambda *_, **__: pytest.fail("it searches"))
+    with pytest.raises(InvalidCircuitError, match="at most 20 are kept") as refused:
+        best_of(fourier(5), line(5))
+    assert refused.value.code == "CIRCUIT_TOO_COMPLEX"
+
+
+def test_a_circuit_that_many_native_gates_make_is_kept() -> None:
+    """Each of these becomes five gates, so that fewer than may be posted become more than that."""
+    turn = Gate(type="U", targets=(0,), parameters={"theta": 0.3, "phi": 0.4, "lambda": 0.5})
+    definition = CircuitDefinition.of_gates(1, [turn] * (MAX_GATES // 4))
+    machine = Machine(backend="line", n_qubits=2, operations=frozenset(), targets=(line(2),))
+    found = optimized_for(definition, machine, level=0, effort_s=1.0, seed=1)
+    assert found.definition.gate_count > MAX_GATES
+    assert found.verification.status == "equivalent"
+
+
+def test_parameters_of_what_no_measurement_sees_may_still_be_given() -> None:
+    gates = [
+        Gate(type="RY", targets=(0,), parameters={"theta": "seen"}),
+        Gate(type="RZ", targets=(0,), parameters={"theta": "unseen"}),
+    ]
+    machine = Machine(backend="line", n_qubits=2, operations=frozenset(), targets=(line(2),))
+    definition = CircuitDefinition.of_gates(1, gates)
+    kept = optimized_for(definition, machine, level=2, effort_s=1.0, seed=1).definition
+    assert kept.inputs == ("seen", "unseen")
+    assert "unseen" not in export(kept.model_dump(mode="json"), 3)
+
+
 def test_a_candidate_that_is_not_the_same_circuit_is_never_returned(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -144,6 +202,7 @@ def test_a_candidate_that_is_not_the_same_circuit_is_never_returned(
         found = best_of(fourier(4), complete(4))
     assert found.winner != "broken"
     assert found.verification.status == "equivalent"
+    assert found.rejected >= 1
     assert "broken is not equivalent" in caplog.text
 
 
@@ -178,3 +237,11 @@ def test_if_nothing_is_the_same_nothing_is_returned(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(optimizer, "verified", lambda *_, **__: Verification(status="not_equivalent"))
     with pytest.raises(RuntimeError):
         best_of(fourier(3), line(3), level=1)
+
+
+def test_the_benchmark_fails_where_the_verification_rejected_a_candidate() -> None:
+    sizes = {gates: Figures(depth=1, gate_counts={}, two_qubit_gates=gates, two_qubit_depth=1) for gates in (5, 10)}
+    right = Verification(status="equivalent", method="statevector", same="unitary", deviation=0.0)
+    row = Row("ring", 5, "line", [sizes[10]] * 5, sizes[10], sizes[5], "routed", right, rejected=0, seconds=1.0)
+    assert claims([row])
+    assert not claims([row, row._replace(rejected=1)])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qiskit.circuit import Parameter, QuantumCircuit
+from qiskit.circuit import Parameter, QuantumCircuit, Qubit
 from qiskit.circuit.library import CXGate, RZZGate, SwapGate
 from qiskit.quantum_info import Operator, random_unitary
 from qiskit.synthesis import TwoQubitBasisDecomposer
@@ -118,6 +118,7 @@ def test_what_stood_between_gates_that_change_places_is_undone_and_done_again() 
     circuit.h(0)
     circuit.h(0)
     circuit.rzz(angle, 0, 2)
+    circuit.h(range(3))
     for seed in range(8):
         router, placed, ends = routed(own_form(subject_of(circuit)), line(4), seed=seed)
         bound = circuit.assign_parameters({angle: 0.9})
@@ -129,6 +130,21 @@ def test_a_device_in_two_parts_is_used_in_its_larger_one() -> None:
     target = Target.from_configuration(["rz", "sx", "x", "cx"], num_qubits=6, coupling_map=CouplingMap(pairs))
     router, _, _ = routed(own_form(subject_of(fourier(4))), target, 0.1)
     assert set(router.best.layout) == {2, 3, 4, 5}
+
+
+def test_a_layout_on_qubits_cut_off_from_the_rest_is_left_out() -> None:
+    target = Target.from_configuration(["rz", "sx", "x", "cx"], num_qubits=6, coupling_map=CouplingMap.from_line(5))
+    circuit = fourier(4)
+    circuit.add_bits([Qubit()])  # one that no gate brings to the others
+    router = Router(own_form(subject_of(circuit)), Couplings(target), seed=1, layouts=[(0, 1, 2, 3, 5)])
+    router.search(0.1)
+    assert set(router.best.layout) == set(range(5))
+
+
+def test_a_circuit_larger_than_any_part_of_the_device_is_refused() -> None:
+    target = Target.from_configuration(["rz", "sx", "x", "cx"], num_qubits=6, coupling_map=CouplingMap.from_line(3))
+    with pytest.raises(ValueError, match="only 3 hang together"):
+        Router(own_form(subject_of(fourier(4))), Couplings(target), seed=1)
 
 
 def test_a_calibrated_machine_is_routed_around_its_worst_coupling() -> None:
@@ -177,6 +193,7 @@ def test_axes_that_nearly_agree_are_not_one() -> None:
     circuit.rzz(1.0, 0, 1)
     circuit.rx(3e-4, 0)
     circuit.rzz(1.0, 0, 2)
+    circuit.h(range(3))
     assert interactions_of(circuit).order().waiting.tolist() == [0, 1]
     router, placed, ends = routed(own_form(subject_of(circuit)), line(3), 0.05)
     assert does_the_same(circuit, router.best.layout, placed, ends, atol=1e-9)

@@ -139,6 +139,53 @@ def test_qubits_that_nobody_measures_may_end_anywhere() -> None:
 
 
 @pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("n_qubits", [4, 16, 18])
+def test_an_error_on_one_basis_state_is_found_however_many_there_are(n_qubits: int) -> None:
+    oracle = QuantumCircuit(n_qubits)
+    oracle.mcx(list(range(n_qubits - 1)), n_qubits - 1)
+    about_zeros = QuantumCircuit(n_qubits)
+    about_zeros.x(range(n_qubits - 1))
+    about_zeros.compose(oracle, inplace=True)
+    about_zeros.x(range(n_qubits - 1))
+    nothing = QuantumCircuit(n_qubits)
+    nothing.measure_all()
+    for circuit, infidelity in ((about_zeros, 1.0), (oracle, 0.0)):
+        said = check(circuit, nothing, tuple(range(n_qubits)))
+        assert said.status == "not_equivalent"
+        assert said.deviation >= infidelity
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_bit_that_is_flipped_is_found_where_few_of_many_qubits_are_measured() -> None:
+    circuit = QuantumCircuit(16, 1)
+    circuit.rx(0.3, range(16))
+    flipped = circuit.copy()
+    flipped.x(0)
+    for each in (circuit, flipped):
+        each.measure(0, 0)
+    said = check(circuit, flipped, tuple(range(16)))
+    assert said.status == "not_equivalent"
+    assert said.deviation > 0.1
+    assert check(circuit, circuit, tuple(range(16))).status == "equivalent"
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("measured", [12, 2])
+def test_the_small_turns_that_the_compiler_leaves_out_are_no_difference(measured: int) -> None:
+    dice = random.Random(5)
+    circuit = QuantumCircuit(12, measured)
+    circuit.compose(ring_of_rotations(12), inplace=True)
+    for _ in range(300):
+        circuit.rzz(2.5e-5, *dice.sample(range(12), 2))
+    circuit.rx(0.7, range(12))
+    circuit.measure(range(measured), range(measured))
+    made, layout = compiled(circuit, 12)
+    said = check(circuit, made, layout)
+    assert said.status == "equivalent"
+    assert said.deviation > 1e-12
+
+
+@pytest.mark.usefixtures("in_process")
 def test_free_parameters_are_compared_as_functions() -> None:
     angle = Parameter("angle")
     circuit = ring_of_rotations(5, angle)
@@ -186,17 +233,33 @@ def test_a_circuit_too_large_for_memory_goes_to_qcec() -> None:
     assert "statevector" not in said.reason
 
 
+def by_qcec(circuit: QuantumCircuit, candidate: QuantumCircuit, layout: tuple[int, ...]) -> dict[str, Any]:
+    question = question_of(circuit, candidate, layout)
+    return checker.answered(json.loads(json.dumps(request_for(question, "qcec", 0))))
+
+
 def test_qcec_finds_every_mutant() -> None:
     circuit = fourier(4)
     made, layout = compiled(circuit)
-
-    def equivalent(candidate: QuantumCircuit) -> bool | None:
-        question = question_of(circuit, candidate, layout)
-        return checker.answered(json.loads(json.dumps(request_for(question, "qcec", 0))))["equivalent"]
-
-    assert equivalent(made) is True
+    assert by_qcec(circuit, made, layout)["same"] == "unitary"
     for name, mutant in mutants(made):
-        assert equivalent(mutant) is False, name
+        assert by_qcec(circuit, mutant, layout)["equivalent"] is False, name
+
+
+def test_qcec_takes_no_notice_of_what_no_measurement_sees() -> None:
+    circuit = QuantumCircuit(5, 5)
+    circuit.compose(ring_of_rotations(5), inplace=True)
+    for measured in (5, 2):
+        phased, other = circuit.copy(), circuit.copy()
+        phased.rzz(0.4, 0, 1)
+        phased.ry(0.3, 4) if measured < 5 else phased.rzz(0.2, 3, 4)
+        different = circuit.copy()
+        different.rx(0.1, 0)
+        for each in (phased, other, different):
+            each.measure(range(measured), range(measured))
+        said = by_qcec(phased, other, tuple(range(5)))
+        assert (said["equivalent"], said["same"]) == (True, "distribution"), measured
+        assert by_qcec(phased, different, tuple(range(5)))["equivalent"] is False, measured
 
 
 def test_a_checker_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

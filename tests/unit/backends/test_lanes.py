@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ketbase.backends.catalog import backends
+from ketbase.backends.lanes import CAREFUL, DOUBT, Lane, Lanes, Limits, Need
 from ketbase.errors import InvalidCircuitError
-from ketbase.run.lanes import CAREFUL, DOUBT, Lane, Lanes, Limits, Need
 
 AER = backends()["aer"]
 ON_GPU = AER.model_copy(update={"capabilities": AER.capabilities.model_copy(update={"has_gpu": True})})
