@@ -14,6 +14,7 @@ from ketbase.local.audit import app as audit
 from ketbase.local.auth import app as auth
 from ketbase.local.login import login, logout, whoami
 from ketbase.local.owner import owner
+from ketbase.local.train import train
 
 app = typer.Typer(help="The serverless quantum backend.", no_args_is_help=True, add_completion=False)
 app.add_typer(audit, name="audit")
@@ -21,6 +22,7 @@ app.add_typer(auth, name="auth")
 for command in (login, logout, whoami):
     app.command()(command)
 app.command()(owner)
+app.command()(train)
 _KEY_FILE = "first-owner.key"
 _BELL = (
     '{"name": "Bell", "n_qubits": 2, "gates": [{"type": "H", "targets": [0]}, {"type": "CNOT", "targets": [0, 1]}]}'

@@ -61,6 +61,21 @@ class Client:
         """Revoke a key."""
         self._call("DELETE", f"/v1/api-keys/{key_id}")
 
+    def submit_training(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Submit a training."""
+        submission: dict[str, Any] = self._call("POST", "/v1/jobs", body)["data"]
+        return submission
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Show how far a job is."""
+        job: dict[str, Any] = self._call("GET", f"/v1/jobs/{job_id}")["data"]
+        return job
+
+    def result(self, job_id: str) -> dict[str, Any]:
+        """Give what a completed job found."""
+        result: dict[str, Any] = self._call("GET", f"/v1/jobs/{job_id}/result")["data"]
+        return result
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         import requests
 

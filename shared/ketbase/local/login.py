@@ -13,16 +13,16 @@ from pydantic import SecretStr
 from ketbase.local import profile
 from ketbase.local.client import ApiError, Client
 
-_LOCAL = "http://127.0.0.1:8000"
+LOCAL = "http://127.0.0.1:8000"
 
 
 def login(
-    url: Annotated[str, typer.Option(help="Where the API answers")] = _LOCAL,
+    url: Annotated[str, typer.Option(help="Where the API answers")] = LOCAL,
     email: Annotated[str, typer.Option(help="The address to sign in with; asked for where it is left out")] = "",
     oidc: Annotated[bool, typer.Option("--oidc", help="Sign in at the identity provider, in a browser")] = False,
 ) -> None:
     """Sign in, and keep an API key of this machine's own."""
-    with _told():
+    with told():
         client = Client(url)
         token, refresh_token = _in_a_browser(client) if oidc else _with_a_password(client, email)
         signed_in = Client(url, token)
@@ -39,8 +39,8 @@ def login(
 
 def logout() -> None:
     """Revoke this machine's API key, and forget it."""
-    kept = _kept()
-    with _told():
+    kept = kept_profile()
+    with told():
         _revoke(kept)
     profile.forget()
     print(f"The key is revoked; you are logged out of {kept.url}.")
@@ -48,9 +48,9 @@ def logout() -> None:
 
 def whoami() -> None:
     """Show who this machine's API key belongs to."""
-    kept = _kept()
-    with _told():
-        user = Client(kept.url, kept.key.get_secret_value()).me()
+    kept = kept_profile()
+    with told():
+        user = client_of(kept).me()
     print(f"{user['name']} <{user['email']}>, {user['role']} of {user['organization_id']}, at {kept.url}")
 
 
@@ -86,13 +86,14 @@ def _end_former() -> None:
 
 def _revoke(kept: profile.Profile) -> None:
     try:
-        Client(kept.url, kept.key.get_secret_value()).revoke_key(kept.key_id)
+        client_of(kept).revoke_key(kept.key_id)
     except ApiError as problem:
         if problem.code not in ("API_KEY_REVOKED", "API_KEY_EXPIRED", "INVALID_API_KEY"):
             raise
 
 
-def _kept() -> profile.Profile:
+def kept_profile() -> profile.Profile:
+    """Read who is logged in on this machine, or end with 1."""
     kept = profile.read()
     if kept is None:
         print("Nobody is logged in on this machine: ketbase login --url …", file=sys.stderr)
@@ -100,8 +101,13 @@ def _kept() -> profile.Profile:
     return kept
 
 
+def client_of(kept: profile.Profile) -> Client:
+    """Call the installation that this machine is logged in to."""
+    return Client(kept.url, kept.key.get_secret_value())
+
+
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Say what was refused, and end with 1."""
     try:
         yield

@@ -85,7 +85,11 @@ def test_an_address_is_good_for_its_time_only(client: TestClient, blobs: FileBlo
     assert blobs.get(KEY) == b"x"
 
 
-@pytest.mark.parametrize("sealed", ["", "x", "é", VAULT.seal("{}"), VAULT.seal(f'{{"key": "{KEY}"}}')])
+@pytest.mark.parametrize(
+    "sealed",
+    ["", "x", "é", VAULT.seal("{}"), VAULT.seal(f'{{"key": "{KEY}"}}')],
+    ids=["empty", "short", "no ASCII", "says nothing", "says too little"],
+)
 def test_an_address_that_nobody_gave_takes_nothing(client: TestClient, blobs: FileBlobs, sealed: str) -> None:
     assert client.put(f"/uploads/{sealed}", content=b"x").status_code == 403
     assert list(blobs.keys()) == []
