@@ -111,17 +111,17 @@ class Datasets:
             raise _not_found(dataset_id)
         return checked
 
-    def usable(self, caller: Caller, dataset_id: str) -> Dataset:
-        """Give a data set that can be trained on, as far as is known without reading it.
+    def usable(self, caller: Caller, dataset_id: str, label: str | None = None) -> Dataset:
+        """Give a data set that can be trained on by the classes of `label`, as far as is known without reading it.
 
         Raises:
             NotFoundError: `DATASET_NOT_FOUND`.
             ConflictError: `DATASET_NOT_UPLOADED`.
-            InvalidError: `INVALID_DATA`, the file is too large, or was checked and refused.
+            InvalidError: `INVALID_DATA`, the file is too large, or was checked by the same label and refused.
         """
         dataset = self.get(caller, dataset_id)
         size = self._arrived(caller, dataset)
-        if dataset.status == "refused":
+        if dataset.status == "refused" and dataset.label == label:
             raise InvalidError(
                 "INVALID_DATA",
                 f"The data set was refused: {dataset.problem}",

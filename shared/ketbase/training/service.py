@@ -110,7 +110,7 @@ class Trainings:
         spec = config.dataset
         if spec.type != "upload" or spec.dataset_id is None:
             return None
-        dataset = self._datasets.usable(caller, spec.dataset_id)
+        dataset = self._datasets.usable(caller, spec.dataset_id, spec.label)
         if dataset.status == "ready" and dataset.label == spec.label:
             return dataset
         return dataset.model_copy(update={"n_features": None, "classes": (), "counts": ()})

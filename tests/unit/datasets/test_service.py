@@ -115,6 +115,14 @@ def test_a_file_that_is_no_data_is_refused_with_its_problem(
     assert refused.value.code == "INVALID_DATA"
 
 
+def test_a_file_that_was_refused_by_one_label_may_be_used_by_another(house: House) -> None:
+    dataset_id = house.uploaded(b"flower,length\nrose,1.5\nlily,2.5\nrose,3.5\n")
+    assert house.check(dataset_id).status == "refused"
+    assert house.datasets.usable(ALICE, dataset_id, "flower").id == dataset_id
+    with pytest.raises(InvalidError, match="was refused"):
+        house.datasets.usable(ALICE, dataset_id)
+
+
 def test_another_file_under_the_same_address_may_be_checked_again(house: House) -> None:
     dataset_id = house.uploaded()
     assert house.check(dataset_id).status == "ready"

@@ -138,6 +138,15 @@ def test_what_a_check_told_of_an_upload_counts(scene):
     scene.submitted(dataset={"type": "upload", "dataset_id": made, "label": "another"})
 
 
+def test_an_upload_that_was_refused_by_one_label_is_trained_on_by_another(scene):
+    made = uploaded(scene)
+    told = {"status": "refused", "problem": "Row 1 holds no number."}
+    scene.steps._datasets.replace(ALICE.organization_id, scene.datasets.get(ALICE, made).model_copy(update=told))
+    with pytest.raises(InvalidError, match="was refused"):
+        scene.submitted(dataset={"type": "upload", "dataset_id": made})
+    scene.submitted(dataset={"type": "upload", "dataset_id": made, "label": "another"})
+
+
 # --- Prices ---
 
 
