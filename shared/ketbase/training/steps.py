@@ -18,7 +18,15 @@ from ketbase.models.registry import Registry, Trained
 from ketbase.money import Money
 from ketbase.ports.doorbell import Doorbell
 from ketbase.ports.training import Epoch, Prepared, Trainer
-from ketbase.steps.ceiling import Alarm, Ceiling, CeilingReachedError, JobOverError, ceiling_reached, process_alarm
+from ketbase.steps.ceiling import (
+    LEAST_S,
+    Alarm,
+    Ceiling,
+    CeilingReachedError,
+    JobOverError,
+    ceiling_reached,
+    process_alarm,
+)
 from ketbase.steps.failures import StepFailedError, ended_at_ceiling, error_of, job_error, refusals
 from ketbase.steps.files import JobFiles
 from ketbase.steps.running import running
@@ -178,9 +186,10 @@ class TrainingSteps:
         job, number, later = stretch.job, stretch.trial.number, stretch.later
         began, last = time.monotonic(), stretch.history
         backend = self._backends.info(job.backend)
-        job = self._books.begin(job, number, last, later)
-        if not self._goes_on(stretch, job, last):
+        going = self._goes_on(stretch, self._books.begin(job, number, last, later), last)
+        if going is None:
             return False
+        job = going
         epochs = self._trainer.train(stretch.config, backend, stretch.prepared, stretch.trial, stretch.checkpoint)
         while True:
             left = EXECUTE_S - (time.monotonic() - began)
@@ -202,23 +211,25 @@ class TrainingSteps:
             job = self._books.report(job, number, last, later, leaves=leaves)
             if leaves:
                 return True
-            if not self._goes_on(stretch, job, last):
+            going = self._goes_on(stretch, job, last)
+            if going is None:
                 return False
+            job = going
 
-    def _goes_on(self, stretch: "_Stretch", job: Job, last: tuple[EpochReport, ...]) -> bool:
-        """Whether what a trial holds is enough for its next epoch; the trial ends where it is not."""
+    def _goes_on(self, stretch: "_Stretch", job: Job, last: tuple[EpochReport, ...]) -> Job | None:
+        """Give the job in which a trial holds enough for its next epoch; where it cannot, the trial ends."""
         number = stretch.trial.number
         if self._books.affords_more(job, number, last):
-            return True
+            return job
         extended = self._extended(stretch, job, last)
         if extended is not None:
             job = self._books.begin(extended, number, last, stretch.later)
             if self._books.affords_more(job, number, last):
-                return True
+                return job
         if not job.trials[number].epochs and len(job.trials) == 1:
             raise StepFailedError.of(ceiling_reached(job))
         self._books.end(job, number, last, "budget")
-        return False
+        return None
 
     def _extended(self, stretch: "_Stretch", job: Job, last: tuple[EpochReport, ...]) -> Job | None:
         """Ask for more, where the user did not say what the job may cost."""
@@ -228,7 +239,8 @@ class TrainingSteps:
 
     def _ended_after(self, affordable: float, left: float) -> AbstractContextManager[None]:
         """End this process when the money is used up; its time is the function's affair."""
-        return self._alarm(affordable) if affordable < left else nullcontext()
+        seconds = max(affordable, LEAST_S)  # an alarm in no time would never go off
+        return self._alarm(seconds) if seconds < left else nullcontext()
 
     # --- Finish ---
 

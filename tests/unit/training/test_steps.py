@@ -1,7 +1,7 @@
 """The steps of a training: killed anywhere they go on with the same numbers, and each epoch is charged once."""
 
 import json
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -180,6 +180,29 @@ def test_a_training_without_a_budget_limit_asks_for_more_within_the_month(scene)
     assert job.epochs_completed == 30
     assert scene.events(job, "job.extended")
     assert job.actual_cost >= scene.meter.time(40.0) * 30
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_a_trial_that_was_given_more_may_go_on_for_all_that_it_holds_now(scene, monkeypatch):
+    scene.trainer.slow[0] = 30.0
+    job = scene.started(epochs=9)
+    scene.steps.prepare(job.reference)
+    given = []
+
+    def alarm(seconds):
+        given.append((seconds, scene.meter.seconds_for(scene.job(job.id).trials[0].held)))
+        return nullcontext()
+
+    monkeypatch.setattr(scene.steps, "_alarm", alarm)
+    scene.steps.train(job.reference, 0)
+    assert scene.events(job, "job.extended")
+    assert [seconds for seconds, _ in given] == [held for _, held in given]
+
+
+def test_money_for_no_time_at_all_still_ends_the_process(scene):
+    scene.alarms.clear()
+    with scene.steps._ended_after(0.0, 600.0):
+        assert scene.alarms[0] > 0
 
 
 @pytest.mark.usefixtures("one_by_one")
