@@ -185,11 +185,14 @@ def _head_lines(spec: ModelSpec, n_classes: int) -> Iterator[str]:
     if spec.head.readout == "kernel":
         yield "overlaps = np.abs(states(columns) @ states(SUPPORT).conj().T) ** 2"
         yield "margins = overlaps @ DUAL.T + INTERCEPT"
-        yield f"scores = np.zeros((len(columns), {n_classes}))"
+        yield f"votes, sums = np.zeros((2, len(columns), {n_classes}))"
         yield f"pairs = [(i, j) for i in range({n_classes}) for j in range(i + 1, {n_classes})]"
         yield "for pair, (i, j) in enumerate(pairs):"
-        yield "    scores[:, i] += margins[:, pair]"
-        yield "    scores[:, j] -= margins[:, pair]"
+        yield "    votes[:, i] += margins[:, pair] >= 0"
+        yield "    votes[:, j] += margins[:, pair] < 0"
+        yield "    sums[:, i] += margins[:, pair]"
+        yield "    sums[:, j] -= margins[:, pair]"
+        yield "scores = sums" if n_classes == 2 else "scores = votes + sums / (3 * (np.abs(sums) + 1))"
         yield f"logits = {spec.head.scale!r} * scores"
         yield softmax
         yield "return exps / exps.sum(axis=1, keepdims=True)"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from scipy.stats import binomtest, bootstrap
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
@@ -10,7 +11,6 @@ from sklearn.svm import SVC
 
 from ketbase.models.types import Estimate, Metrics, ReliabilityBin
 from ketbase.quantum.training.inputs import Floats, Labels
-from ketbase.quantum.training.kernels import kernel_probabilities
 
 _RESAMPLES = 1_000
 _AT_ONCE = 10_000_000
@@ -56,10 +56,9 @@ def baselines(x_train: Floats, y_train: Labels, x_test: Floats, y_test: Labels) 
         y_test: of those.
     """
     regression: Any = LogisticRegression(max_iter=_ITERATIONS).fit(x_train, y_train)
-    machine: Any = SVC(decision_function_shape="ovo").fit(x_train, y_train)
-    n_classes = len(machine.classes_)
+    machine: Any = SVC().fit(x_train, y_train)
     found = machine.decision_function(x_test)
-    by_machine = kernel_probabilities(-found[:, None] if n_classes == 2 else found, n_classes, 1.0)
+    by_machine = softmax(found if found.ndim == 2 else np.column_stack((-found, found)), axis=1)
     probabilities = {"logistic_regression": regression.predict_proba(x_test), "rbf_svm": by_machine}
     return {name: metrics(each, y_test, cross_entropy(each, y_test)) for name, each in probabilities.items()}
 

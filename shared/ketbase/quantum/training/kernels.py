@@ -1,8 +1,10 @@
 r"""Fidelity kernels: $K(x, y) = |\langle \psi(x) | \psi(y) \rangle|^2$, and the support vector machine on top.
 
 A machine tells each pair of classes $i < j$ apart by a margin $d_{ij} = \sum_s a_s K(x, x_s) + b$, above 0 for $i$.
-The score of a class is the sum of its margins, and the softmax of the scores are the probabilities: they are
-ordered as the margins are, but not fitted to frequencies.
+Each pair votes for one of its classes, and the score of a class is scikit-learn's: its votes plus
+$m / (3 (|m| + 1))$, where the sum $m$ of its margins decides between equal votes. Of two classes the margin itself
+is the score. The softmax of the scores are the probabilities: they are ordered as the scores are, but not fitted to
+frequencies.
 """
 
 from itertools import combinations
@@ -91,8 +93,11 @@ def margins(matrix: Floats, dual: Floats, intercept: Floats) -> Floats:
 
 def kernel_probabilities(found: Floats, n_classes: int, scale: float) -> Floats:
     """Give the probability of each class, shape (batch, n_classes), from the margins."""
-    scores = np.zeros((len(found), n_classes))
+    votes, sums = np.zeros((2, len(found), n_classes))
     for pair, (i, j) in enumerate(combinations(range(n_classes), 2)):
-        scores[:, i] += found[:, pair]
-        scores[:, j] -= found[:, pair]
+        votes[:, i] += found[:, pair] >= 0
+        votes[:, j] += found[:, pair] < 0
+        sums[:, i] += found[:, pair]
+        sums[:, j] -= found[:, pair]
+    scores = sums if n_classes == 2 else votes + sums / (3 * (np.abs(sums) + 1))
     return np.asarray(softmax(scale * scores, axis=1))

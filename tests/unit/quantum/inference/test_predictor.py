@@ -59,10 +59,12 @@ def _expected(spec, known, sample):
     if spec.head.readout == "kernel":
         overlaps = [abs(np.vdot(_state(spec, known, row), state)) ** 2 for row in known["support"]]
         margins = known["dual"] @ overlaps + known["intercept"]
-        scores = np.zeros(count)
+        votes, sums = np.zeros(count), np.zeros(count)
         for (i, j), margin in zip(combinations(range(count), 2), margins, strict=True):
-            scores[i] += margin
-            scores[j] -= margin
+            votes[i if margin >= 0 else j] += 1
+            sums[i] += margin
+            sums[j] -= margin
+        scores = sums if count == 2 else votes + sums / (3 * (abs(sums) + 1))
         return np.exp(spec.head.scale * scores) / np.exp(spec.head.scale * scores).sum()
     chances = abs(state) ** 2
     if spec.head.readout == "probabilities":

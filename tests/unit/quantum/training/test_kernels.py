@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector, state_fidelity
-from sklearn.datasets import load_iris
+from scipy.special import softmax
+from sklearn.datasets import load_digits, load_iris
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
 
@@ -54,8 +55,23 @@ def test_margins_are_those_of_the_machine_for_each_pair(n_classes: int) -> None:
     svc = SVC(C=2.0, kernel="precomputed", decision_function_shape="ovo").fit(matrix, y)
     theirs = svc.decision_function(matrix).reshape(len(x), -1) * (-1 if n_classes == 2 else 1)
     assert ours == pytest.approx(theirs, abs=1e-9)
-    taken = kernel_probabilities(ours, n_classes, 1.0).argmax(axis=1)
-    assert np.mean(taken == svc.predict(matrix)) > 0.95
+
+
+def test_of_ten_classes_that_is_taken_which_scikit_learn_takes() -> None:
+    x, y = load_digits(return_X_y=True)
+    gamma = 1 / (64 * x.var())
+    matrix, across = rbf_kernel(x[:300], gamma=gamma), rbf_kernel(x[300:], x[:300], gamma=gamma)
+    machine = fitted(matrix, y[:300], np.ones(10), 0.05)
+    found = margins(across[:, machine.support], machine.dual, machine.intercept)
+    svc = SVC(C=0.05, kernel="precomputed", break_ties=True).fit(matrix, y[:300])
+    ours = kernel_probabilities(found, 10, 1.0)
+    assert (ours.argmax(axis=1) == svc.predict(across)).all()
+    assert ours == pytest.approx(softmax(svc.decision_function(across), axis=1), abs=1e-9)
+
+
+def test_of_two_classes_the_margin_itself_is_the_score() -> None:
+    found = kernel_probabilities(np.array([[0.0], [1e-9], [-2.0]]), 2, 1.0)
+    assert found[:, 0] == pytest.approx([0.5, 0.5, 1 / (1 + np.exp(4))])
 
 
 def test_a_weight_moves_the_margin_to_the_other_class() -> None:
@@ -71,10 +87,11 @@ def test_a_weight_moves_the_margin_to_the_other_class() -> None:
 
 
 def test_probabilities_grow_with_the_margins() -> None:
-    found = kernel_probabilities(np.array([[1.0, 2.0, 0.5], [0.0, 0.0, 0.0]]), 3, 1.0)
-    scores = np.array([3.0, -0.5, -2.5])
+    found = kernel_probabilities(np.array([[1.0, 2.0, 0.5], [1.0, 3.0, 0.5]]), 3, 1.0)
+    scores = np.array([2 + 3 / 12, 1 - 0.5 / 4.5, 0 - 2.5 / 10.5])
     assert found[0] == pytest.approx(np.exp(scores) / np.exp(scores).sum())
-    assert found[1] == pytest.approx([1 / 3] * 3)
+    assert found[1, 0] > found[0, 0]
+    assert found[1, 2] < found[0, 2]
 
 
 def test_states_and_their_matrix_fit_into_memory() -> None:

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 from sklearn.metrics import f1_score, log_loss
+from sklearn.svm import SVC
 
 from ketbase.quantum.training.evaluation import baselines, cross_entropy, metrics
 
@@ -67,3 +69,12 @@ def test_baselines_learn_what_is_easy(n_classes: int) -> None:
     for each in found.values():
         assert each.accuracy.value == 1
         assert each.loss.value < 0.5
+
+
+def test_of_ten_digits_the_machine_takes_what_scikit_learns_own_takes() -> None:
+    x, y = load_digits(return_X_y=True)
+    x_train, x_test = x[:300] / 8, x[300:] / 8
+    found = baselines(x_train, y[:300], x_test, y[300:])["rbf_svm"]
+    own = SVC(break_ties=True).fit(x_train, y[:300])
+    assert found.accuracy.value == own.score(x_test, y[300:])
+    assert found.loss.value < 1
