@@ -164,7 +164,8 @@ class Quotes:
             + max(LEAST_S, TRAINING_MARGIN * work.seconds)
             + _allowed(work.finish_s, EXECUTE_S)
         )
-        provider = self._provider(backend, work.circuits, work.shots, budget_limit) if work.circuits else Money()
+        asked = ((trial.epochs * trial.circuits, trial.shots) for trial in work.trials if trial.circuits)
+        provider = sum((self._provider(backend, *each, budget_limit) for each in asked), Money())
         lines = (
             CostLine(what="provider", estimated=provider, reserved=provider),
             CostLine(

@@ -40,24 +40,21 @@ class TrialWork(Model):
     Attributes:
         epoch_s: seconds of one epoch.
         circuits: of one epoch, where they are run one by one.
+        shots: of each circuit.
     """
 
     epochs: int
     epoch_s: float
     circuits: int = 0
+    shots: int = 0
 
 
 class TrainingWork(Model):
-    """What a training takes.
-
-    Attributes:
-        shots: of each circuit.
-    """
+    """What a training takes."""
 
     prepare_s: float
     trials: tuple[TrialWork, ...]
     finish_s: float
-    shots: int = 0
 
     @property
     def circuits(self) -> int:
@@ -88,7 +85,10 @@ def trial_work(subject: Subject, sizes: PartSizes, backend: BackendInfo) -> Tria
     shots, count = config.shots or DEFAULT_SHOTS, CircuitCount(parameter_sets=_SAMPLED)
     some = expected_seconds(shape_of(definition), backend, shots, count)
     return TrialWork(
-        epochs=config.epochs, epoch_s=circuits * (some.compile + some.execute) / _SAMPLED, circuits=circuits
+        epochs=config.epochs,
+        epoch_s=circuits * (some.compile + some.execute) / _SAMPLED,
+        circuits=circuits,
+        shots=shots,
     )
 
 
@@ -112,7 +112,6 @@ def training_work(
         prepare_s=_PREPARE + samples * n_features * _NUMBER,
         trials=tuple(trial_work(each, sizes, backend) for each in subjects),
         finish_s=_FINISH + evaluating + baselines,
-        shots=0 if computed_exactly(backend, largest.config.shots) else largest.config.shots or DEFAULT_SHOTS,
     )
 
 

@@ -18,7 +18,7 @@ from ketbase.run.service import check_allowed
 from ketbase.steps.intake import Intake, fingerprint_of
 from ketbase.training.checks import Fit, check
 from ketbase.training.circuits import computed_exactly
-from ketbase.training.estimates import Subject, TrainingWork, training_work
+from ketbase.training.estimates import Subject, training_work
 from ketbase.training.sweeps import applied, trials
 from ketbase.training.types import SubmitTraining, TrainingConfig, TrainingOptions
 
@@ -96,8 +96,14 @@ class Trainings:
             fits = check(config, definition)
         else:
             fits = check(config, definition, dataset.n_features, dataset.classes or None)
-        _check_backend(config, fits, backend)
-        work = _work(config, fits, backend, dataset)
+        subjects = tuple(
+            Subject(applied(config, trial.changed), fit.definition)
+            for trial, fit in zip(trials(config), fits, strict=True)
+        )
+        for subject, fit in zip(subjects, fits, strict=True):
+            _check_backend(subject.config, fit, backend)
+        n_columns = max(fit.n_columns for fit in fits)
+        work = training_work(subjects, _sizes(config, dataset), n_columns, backend)
         for number, trial in enumerate(work.trials):
             if not backend.is_remote and trial.epoch_s > DOUBT * EXECUTE_S:
                 raise _too_long(f"An epoch of trial {number} is", trial.epoch_s, EXECUTE_S)
@@ -127,7 +133,7 @@ def _config(circuit: Circuit | None, body: SubmitTraining) -> TrainingConfig:
     )
 
 
-def _check_backend(config: TrainingConfig, fits: tuple[Fit, ...], backend: BackendInfo) -> None:
+def _check_backend(config: TrainingConfig, fit: Fit, backend: BackendInfo) -> None:
     can, shots = backend.capabilities, config.shots
     if backend.type == "hardware" and shots is None:
         raise InvalidError(
@@ -141,7 +147,7 @@ def _check_backend(config: TrainingConfig, fits: tuple[Fit, ...], backend: Backe
             field="config.shots",
             limit=can.max_shots,
         )
-    widest = max(fit.definition.n_qubits for fit in fits)
+    widest = fit.definition.n_qubits
     if widest > can.max_qubits:
         raise InvalidCircuitError(
             "TOO_MANY_QUBITS",
@@ -155,7 +161,7 @@ def _check_backend(config: TrainingConfig, fits: tuple[Fit, ...], backend: Backe
         what
         for what, asked in (
             ("A kernel", config.method == "kernel"),
-            ("Amplitude encoding", any(fit.amplitudes for fit in fits)),
+            ("Amplitude encoding", fit.amplitudes),
             ("The optimizer qng", config.optimizer == "qng"),
             ("The gradient adjoint", config.gradient == "adjoint"),
         )
@@ -167,16 +173,6 @@ def _check_backend(config: TrainingConfig, fits: tuple[Fit, ...], backend: Backe
             f"{refused[0]} is computed exactly only: ask for no shots, on a simulator without noise.",
             field="config.backend",
         )
-
-
-def _work(
-    config: TrainingConfig, fits: tuple[Fit, ...], backend: BackendInfo, dataset: Dataset | None
-) -> TrainingWork:
-    subjects = tuple(
-        Subject(applied(config, trial.changed), fit.definition)
-        for trial, fit in zip(trials(config), fits, strict=True)
-    )
-    return training_work(subjects, _sizes(config, dataset), max(fit.n_columns for fit in fits), backend)
 
 
 def _sizes(config: TrainingConfig, dataset: Dataset | None) -> PartSizes:

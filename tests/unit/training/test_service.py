@@ -1,12 +1,19 @@
 """What is known to be wrong with a training is refused before any money is reserved, and the rest is priced."""
 
+from datetime import date
+
 import pytest
 
-from ketbase.circuits.types import Gate
-from ketbase.datasets.types import CreateDataset
+from ketbase.backends.catalog import backends
+from ketbase.circuits.types import CircuitDefinition, Gate
+from ketbase.costs.prices import BackendPrice, Prices
+from ketbase.costs.quotes import Quotes
+from ketbase.datasets.parts import PartSizes
+from ketbase.datasets.types import CreateDataset, DataSpec
 from ketbase.errors import BudgetError, ConflictError, InvalidError, KetbaseError, NotFoundError
 from ketbase.money import Money
-from ketbase.training.types import SubmitTraining
+from ketbase.training.estimates import Subject, training_work
+from ketbase.training.types import SubmitTraining, TrainingConfig
 from tests.fakes import ALICE, BOB
 from tests.unit.training.scene import Scene
 
@@ -44,6 +51,9 @@ STORED = {"template": None, "circuit_id": "mine"}
         ({"backend": "nowhere"}, "BACKEND_NOT_FOUND"),
         ({"backend": "ionq_forte"}, "SHOTS_NEEDED"),
         ({"shots": 1_000_000, "backend": "ionq_forte"}, "TOO_MANY_SHOTS"),
+        ({"sweep": {"parameters": {"gradient": ["auto", "adjoint"]}}, "backend": "fake_fez"}, "NOT_WITH_SHOTS"),
+        ({"sweep": {"parameters": {"optimizer": ["adam", "qng"]}}, "backend": "fake_fez"}, "NOT_WITH_SHOTS"),
+        ({"sweep": {"parameters": {"encoding": ["angle", "amplitude"]}}, "backend": "fake_fez"}, "NOT_WITH_SHOTS"),
         ({"sweep": {"parameters": {"speed": [1]}}}, "INVALID_SWEEP"),
         ({"sweep": {"parameters": {"learning_rate": [0.1, 0]}}}, "INVALID_SWEEP"),
         ({"sweep": {"parameters": {"n_qubits": [2, 17]}}}, "INVALID_SWEEP"),
@@ -60,6 +70,17 @@ def test_what_cannot_be_trained_is_refused_and_reserves_nothing(scene, asked, co
     assert refused.value.code == code
     assert not scene.ledger.standing(ALICE.organization_id).reserved
     assert scene.store.count(ALICE.organization_id, ()) == 0
+
+
+@pytest.mark.parametrize("asked", [{"shots": 501}, {"sweep": {"parameters": {"shots": [100, 501]}}}])
+def test_no_trial_takes_more_shots_than_its_backend(scene, monkeypatch, asked):
+    device = backends()["fake_fez"]
+    few = device.capabilities.model_copy(update={"max_shots": 500})
+    backend = device.model_copy(update={"capabilities": few})
+    monkeypatch.setattr(scene.trainings._backends, "info", lambda _: backend)
+    with pytest.raises(InvalidError) as refused:
+        scene.submitted(**asked)
+    assert refused.value.code == "TOO_MANY_SHOTS"
 
 
 @pytest.mark.parametrize(
@@ -175,3 +196,19 @@ def test_shots_on_a_machine_are_priced_by_the_provider(scene):
     estimated, _ = prices(scene, **asked)
     exact, _ = prices(scene, **asked | {"backend": "aer", "shots": None})
     assert estimated > exact
+
+
+def test_each_trial_of_a_sweep_is_priced_with_its_own_shots(scene):
+    device = backends()["fake_fez"]
+    asked = BackendPrice(type="simulated_device", per_shot=Money.of("0.01"), source="own", as_of=date(2026, 1, 1))
+    table = scene.prices.table.model_copy(update={"backends": (asked,)})
+    quotes = Quotes(Prices(table), compute_memory_mb=1_024, control_memory_mb=512)
+    config = TrainingConfig(name="", model_id="", dataset=DataSpec(type="moons"), backend=device.id, epochs=1)
+    definition = CircuitDefinition.of_gates(1, [turn("RY", "x_0"), turn("RZ", "theta_0")])
+
+    def provider(*shots):
+        subjects = tuple(Subject(config.model_copy(update={"shots": each}), definition) for each in shots)
+        work = training_work(subjects, PartSizes(8, 2, 2), 1, device)
+        return next(line.estimated for line in quotes.training(device, work).lines if line.what == "provider")
+
+    assert provider(100, 4_000) == provider(100) + provider(4_000) == provider(100) * 41
