@@ -2,8 +2,8 @@ r"""What is done to features before a circuit sees them, learnt from the trainin
 
 A column is standardised by its mean and standard deviation $\sigma$ (a constant one by 1); where a circuit takes
 fewer features than there are columns, they are projected on the principal components; and for rotations each column
-is brought from the range $[l, h]$ that it has in the training part into $[0, \pi]$. Nothing is clipped: a sample
-outside of the range gets an angle outside of it.
+is brought from the range $[l, h]$ that it has in the training part (a constant one, from 1) into $[0, \pi]$.
+Nothing is clipped: a sample outside of the range gets an angle outside of it.
 """
 
 import math
@@ -17,6 +17,8 @@ from ketbase.quantum.data.samples import Floats
 
 _CONSTANT = 1e-12
 """A deviation below this share of the mean is a rounding error's."""
+_NARROW = 1e-9
+"""A range of standardised columns, or their components, that is no wider is a rounding error's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Preprocessing:
             columns = (columns - center) @ components.T
         if angles:
             low, high = columns.min(axis=0), columns.max(axis=0)
-            high = np.where(high > low, high, low + 1.0)
+            high = np.where(high - low > _NARROW, high, low + 1.0)
         return cls(mean, std, center, components, low, high, explained)
 
     def apply(self, x: Floats) -> Floats:

@@ -68,6 +68,15 @@ def test_a_constant_column_makes_no_infinite_number(constant: float) -> None:
     assert fitted.apply(x)[:, 0] == pytest.approx(np.zeros(40))
 
 
+def test_components_without_variance_make_no_huge_angles() -> None:
+    dice = np.random.default_rng(0)
+    train, test = dice.normal(size=(2, 40, 3)) @ dice.normal(size=(3, 8))
+    test += 1e-3 * dice.normal(size=test.shape)
+    fitted = Preprocessing.fit(train, 6, angles=True)
+    assert fitted.apply(train).max(axis=0) == pytest.approx([math.pi] * 3 + [0.0] * 3, abs=1e-9)
+    assert np.abs(fitted.apply(test)).max() < 10
+
+
 def test_a_column_may_vary_little_and_far_from_zero() -> None:
     x = np.column_stack((1.0 + 1e-6 * np.arange(20), np.arange(20.0)))
     columns = Preprocessing.fit(x, 2, angles=True).apply(x)
