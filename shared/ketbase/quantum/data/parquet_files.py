@@ -34,9 +34,11 @@ def read_parquet(data: bytes, label: str | None) -> Table:
         # Text stays numbered by the file: one long text for all rows would be unpacked as often.
         file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=[names[place]])
         table = file.read(use_threads=False)
+        table.validate()
     except (pa.ArrowException, OSError) as error:
         raise invalid(f"The file is no Parquet that can be read: {str(error)[:200]}") from None
     features = [number for number in range(len(names)) if number != place]
+    refuse_size(table.num_rows, len(features))
     x = np.empty((table.num_rows, len(features)))
     for column, number in enumerate(features):
         x[:, column] = _numbers(table.column(number), names[number])
@@ -57,6 +59,13 @@ def _checked(file: Any, label: str | None) -> tuple[list[str], int]:
             what = "labels are whole numbers or text" if number == place else "features are numbers"
             raise invalid(f"Column {field.name!r} is of the type {str(field.type)[:50]}; {what}", column=field.name)
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    # What is read follows the groups, whatever the file says of itself as a whole.
+    rows = [group.num_rows for group in groups]
+    values = {
+        group.column(number).num_values - group.num_rows for group in groups for number in range(group.num_columns)
+    }
+    if sum(rows) != metadata.num_rows or min(rows, default=0) < 0 or values - {0}:
+        raise invalid("The file contradicts itself about how many rows it holds")
     unpacked = sum(
         max(group.column(number).total_uncompressed_size, 0)
         for group in groups

@@ -293,6 +293,39 @@ def test_a_parquet_file_says_what_is_wrong(data: bytes, problem: str, row: int |
     assert refused.details.get("row") == row
 
 
+def parquet_that_says(wrong: int) -> bytes:
+    """Give a small file of 3,000,000 rows that says in some of four places that there are 3.
+
+    Args:
+        wrong: a bit for each place: the file, both columns, their group.
+    """
+    n_rows = 3_000_000
+    data = parquet({"a": np.zeros(n_rows), "y": np.zeros(n_rows, np.int8)}, row_group_size=n_rows)
+    # Thrift: a 64-bit field, and the number as a varint; the other number is made as long by empty groups of bits.
+    there, instead = b"\x16\x80\x9b\xee\x02", b"\x16\x86\x80\x80\x00"
+    footer = data.index(there, len(data) - 8 - int.from_bytes(data[-8:-4], "little"))
+    places = [match.start() for match in re.finditer(re.escape(there), data) if match.start() >= footer]
+    assert len(places) == 4
+    for bit, place in enumerate(places):
+        if wrong >> bit & 1:
+            data = data[:place] + instead + data[place + 5 :]
+    return data
+
+
+@pytest.mark.parametrize("wrong", range(1, 15))
+def test_a_parquet_file_that_hides_rows_is_refused_before_they_are_read(
+    wrong: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pq.ParquetFile, "read", None)
+    data = parquet_that_says(wrong)
+    assert len(data) < 100_000
+    assert re.search("contradicts itself|3,000,000 samples", refusal(data).message)
+
+
+def test_a_parquet_file_whose_pages_hold_more_than_it_says_gives_what_it_says_at_most() -> None:
+    assert "All 3 samples are of the class 0" in refusal(parquet_that_says(15)).message
+
+
 def test_rows_are_counted_over_all_row_groups() -> None:
     columns = {"a": [1.0] * 5 + [None], "y": ["u", "v", "w", "u", "v", "w"]}
     assert refusal(parquet(columns, row_group_size=2)).details["row"] == 6
