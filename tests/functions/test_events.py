@@ -25,7 +25,9 @@ EMBEDDED = {
     "KETBASE_WORKFLOWS": "local",
     "KETBASE_VECTORS": "embedded",
     "KETBASE_CAPACITY": "local",
+    "KETBASE_MAX_REPLICAS": "10",
     "KETBASE_SIGN_UP": "open",
+    "KETBASE_MAX_CONCURRENT_JOBS": "100",
     "KETBASE_SECRET": "a secret for the sample events",
     "KETBASE_PUBLIC_URL": "https://api.example.com",
 }
