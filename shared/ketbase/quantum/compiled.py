@@ -1,10 +1,12 @@
 """Compiles loops to machine code, once: ahead of time for the image, at the first call elsewhere.
 
-What was compiled is kept beside its source where that can be written, and in the user's cache where it cannot. The
-image, which can write nowhere and meets whatever processor Lambda or Fargate has, carries machine code for any of
-them in `machine_code/`; a checkout has no such folder.
+What was compiled is kept beside its source where that can be written, and in the user's cache where it cannot; it
+is compiled anew where its source was changed, or this module, which says how. The image, which can write nowhere
+and meets whatever processor Lambda or Fargate has, carries machine code for any of them in `machine_code/`; a
+checkout has no such folder.
 """
 
+import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,9 +25,18 @@ if AHEAD.is_dir():
     config.reload_config()
 
 _dispatchers: list[Any] = []
+_HOW = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
-class _Ahead(caching.InTreeCacheLocator):
+class _Stamped(caching._SourceFileBackedLocatorMixin):
+    """Takes for stale also what was compiled in another way."""
+
+    def get_source_stamp(self) -> Any:
+        """Give what tells source and flags apart from changed ones."""
+        return super().get_source_stamp(), _HOW
+
+
+class _Ahead(_Stamped, caching.InTreeCacheLocator):
     """Where `AHEAD` has the machine code of a function."""
 
     def __init__(self, py_func: Any, py_file: str):
@@ -43,8 +54,16 @@ class _Ahead(caching.InTreeCacheLocator):
         return cls(py_func, py_file) if AHEAD.is_dir() else None
 
 
+class _InTree(_Stamped, caching.InTreeCacheLocator):
+    """Where the source is, if that can be written."""
+
+
+class _OfUser(_Stamped, caching.UserWideCacheLocator):
+    """The user's cache."""
+
+
 class _Implementation(caching.CompileResultCacheImpl):
-    _locator_classes = [_Ahead, caching.InTreeCacheLocator, caching.UserWideCacheLocator]  # noqa: RUF012 (numba's)
+    _locator_classes = [_Ahead, _InTree, _OfUser]  # noqa: RUF012 (numba's)
 
 
 class _Cache(caching.FunctionCache):

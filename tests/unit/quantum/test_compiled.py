@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import ketbase.quantum.compiled
 
 SHARED = Path(ketbase.quantum.compiled.__file__).parents[2]
@@ -64,13 +66,39 @@ def doubled(number):
 """
 
 
-def test_machine_code_made_ahead_is_for_any_processor_and_read_where_nothing_can_be_written(tmp_path: Path) -> None:
-    package = tmp_path / "ketbase/quantum"
-    (package / "machine_code").mkdir(parents=True)
+def with_loops(folder: Path) -> Path:
+    """Make a package of one loop and what compiles it."""
+    package = folder / "ketbase/quantum"
+    package.mkdir(parents=True)
     shutil.copy(ketbase.quantum.compiled.__file__, package)
     for init in (package.parent, package):
         (init / "__init__.py").touch()
     (package / "loops.py").write_text(LOOPS)
+    return package
+
+
+@pytest.mark.parametrize("place", ["ahead", "in_tree", "of_user"])
+def test_what_was_compiled_in_another_way_is_not_read(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = with_loops(tmp_path)
+    if place == "ahead":
+        (package / "machine_code").mkdir()
+    if place == "of_user":
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+        (package / "__pycache__").touch()
+    answer = "from ketbase.quantum import compiled, loops; print(loops.doubled(1.5), compiled.misses())"
+    assert said(answer, tmp_path) == ["3.0", "1"]
+    assert said(answer, tmp_path) == ["3.0", "0"]
+    how = package / "compiled.py"
+    how.write_text(how.read_text().replace('"contract", ', ""))
+    assert said(answer, tmp_path) == ["3.0", "1"]
+
+
+def test_machine_code_made_ahead_is_for_any_processor_and_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    package = with_loops(tmp_path)
+    (package / "machine_code").mkdir()
     answer = "from ketbase.quantum import compiled, loops; print(loops.doubled({}), compiled.misses())"
     assert said(answer.format("21"), tmp_path) == ["42", "1"]
     (index,) = (package / "machine_code").rglob("*.nbi")
