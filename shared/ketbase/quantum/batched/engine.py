@@ -79,7 +79,8 @@ class Engine:
         Args:
             plan: of the circuit.
             observables: its outputs.
-            precision: of the amplitudes; angles and gradients are always added up in double precision.
+            precision: of the amplitudes, and of what one gate's slopes add up over them; angles, and the sums over
+                gates and parts of the batch, are in double precision.
             threads: how many parts are computed at a time; as many as there are cores, where it is not said.
         """
         self.plan = plan
