@@ -7,6 +7,8 @@ is the score. The softmax of the scores are the probabilities: they are ordered 
 frequencies.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ketbase.quantum.training.inputs import Floats, Labels
 
@@ -23,8 +26,8 @@ _MOST_SAMPLES = 5_000
 """To train on: their matrix takes 200 MB."""
 _MOST_AMPLITUDES = 1 << 27
 """Of their states, which take 2 GB."""
-_ROWS = 1_024
-"""How many rows of a matrix are computed at a time."""
+_ROWS = 256
+"""How many rows of a matrix are computed at a time, by one thread."""
 
 
 def most_samples(n_qubits: int) -> int:
@@ -35,15 +38,22 @@ def most_samples(n_qubits: int) -> int:
 def gram(states: States, others: States | None = None) -> Floats:
     """Give the fidelity of each state with each other, shape (n_states, n_others).
 
+    It has the same bits with any number of threads.
+
     Args:
         states: shape (n_states, 2^n_qubits).
         others: the same ones, where there are none; the matrix is then symmetric, with ones on its diagonal.
     """
     right = states if others is None else others
     found = np.empty((len(states), len(right)))
-    for first in range(0, len(states), _ROWS):
+
+    def fill(first: int) -> None:
         overlaps = states[first : first + _ROWS].conj() @ right.T
         found[first : first + _ROWS] = overlaps.real**2 + overlaps.imag**2
+
+    # With threads of its own, a product adds up in an order that depends on their number.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.process_cpu_count()) as pool:
+        list(pool.map(fill, range(0, len(states), _ROWS)))
     if others is None:
         found = (found + found.T) / 2
         np.fill_diagonal(found, 1.0)

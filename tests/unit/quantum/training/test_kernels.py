@@ -5,6 +5,7 @@ from scipy.special import softmax
 from sklearn.datasets import load_digits, load_iris
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ketbase.quantum.batched.engine import Engine
 from ketbase.quantum.batched.observables import Observables
@@ -43,6 +44,19 @@ def test_a_matrix_of_many_blocks_is_symmetric_with_ones_on_its_diagonal() -> Non
     assert (matrix == matrix.T).all()
     assert (np.diagonal(matrix) == 1).all()
     assert matrix[1_090, 5] == pytest.approx(abs(np.vdot(*states(3, samples[[1_090, 5]]))) ** 2, abs=1e-12)
+
+
+def test_a_matrix_has_the_same_bits_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = np.random.default_rng(2).normal(size=(2, 1_000, 256))
+    some = (drawn[0] + 1j * drawn[1]) / 16
+
+    def with_threads(count: int) -> list[np.ndarray]:
+        monkeypatch.setattr("os.process_cpu_count", lambda: count)
+        with threadpool_limits(count, user_api="blas"):
+            return [gram(some), gram(some[:300], some)]
+
+    for one, three in zip(with_threads(1), with_threads(3), strict=True):
+        assert (one == three).all()
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
