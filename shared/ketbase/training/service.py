@@ -58,7 +58,7 @@ class Trainings:
         Raises:
             NotFoundError: `CIRCUIT_NOT_FOUND`, `BACKEND_NOT_FOUND`, `DATASET_NOT_FOUND`.
             ForbiddenError: `BACKEND_NOT_ALLOWED`, `HARDWARE_NOT_ENABLED`, by the organisation's settings.
-            InvalidError: circuit, data and configuration do not fit; `INVALID_DATA`, `UNPRICED_BACKEND`,
+            InvalidError: circuit, data and configuration do not fit; `INVALID_DATA`, `REMOTE_TRAINING`,
                 `BUDGET_LIMIT_TOO_LOW`, `TOO_LONG_TO_TRAIN`.
             InvalidCircuitError: the circuit cannot be trained, or does not fit the backend.
             ConflictError: `DATASET_NOT_UPLOADED`, `IDEMPOTENCY_KEY_REUSED`.
@@ -105,9 +105,9 @@ class Trainings:
         n_columns = max(fit.n_columns for fit in fits)
         work = training_work(subjects, _sizes(config, dataset), n_columns, backend)
         for number, trial in enumerate(work.trials):
-            if not backend.is_remote and trial.epoch_s > DOUBT * EXECUTE_S:
+            if trial.epoch_s > DOUBT * EXECUTE_S:
                 raise _too_long(f"An epoch of trial {number} is", trial.epoch_s, EXECUTE_S)
-        if not backend.is_remote and work.seconds > DOUBT * MAX_SECONDS:
+        if work.seconds > DOUBT * MAX_SECONDS:
             raise _too_long("All epochs together are", work.seconds, MAX_SECONDS)
         return self._quotes.training(backend, work, config.budget_limit)
 
@@ -135,11 +135,14 @@ def _config(circuit: Circuit | None, body: SubmitTraining) -> TrainingConfig:
 
 def _check_backend(config: TrainingConfig, fit: Fit, backend: BackendInfo) -> None:
     can, shots = backend.capabilities, config.shots
-    if backend.type == "hardware" and shots is None:
+    if backend.is_remote:
         raise InvalidError(
-            "SHOTS_NEEDED", f"{backend.id} is quantum hardware: say with shots how often each circuit runs.",
-            field="config.shots",
-        )  # fmt: skip
+            "REMOTE_TRAINING",
+            f"{backend.id} is not trained on: train on a simulator, or on a simulated device with its noise and "
+            "with shots, and run the trained circuit there.",
+            field="config.backend",
+            backend=backend.id,
+        )
     if shots is not None and shots > can.max_shots:
         raise InvalidError(
             "TOO_MANY_SHOTS",

@@ -49,8 +49,8 @@ STORED = {"template": None, "circuit_id": "mine"}
         ({"optimizer": "qng", "backend": "fake_fez"}, "NOT_WITH_SHOTS"),
         ({"method": "kernel", "backend": "fake_fez"}, "NOT_WITH_SHOTS"),
         ({"backend": "nowhere"}, "BACKEND_NOT_FOUND"),
-        ({"backend": "ionq_forte"}, "SHOTS_NEEDED"),
-        ({"shots": 1_000_000, "backend": "ionq_forte"}, "TOO_MANY_SHOTS"),
+        ({"backend": "ionq_forte"}, "REMOTE_TRAINING"),
+        ({"shots": 100, "backend": "ionq_simulator", "body": {"budget_limit": "100"}}, "REMOTE_TRAINING"),
         ({"sweep": {"parameters": {"gradient": ["auto", "adjoint"]}}, "backend": "fake_fez"}, "NOT_WITH_SHOTS"),
         ({"sweep": {"parameters": {"optimizer": ["adam", "qng"]}}, "backend": "fake_fez"}, "NOT_WITH_SHOTS"),
         ({"sweep": {"parameters": {"encoding": ["angle", "amplitude"]}}, "backend": "fake_fez"}, "NOT_WITH_SHOTS"),
@@ -189,13 +189,6 @@ def test_a_ceiling_is_the_users_own_where_there_is_one(scene):
     assert prices(scene, body={"budget_limit": "0.5"})[1] == Money.of("0.5")
     estimated, reserved = prices(scene)
     assert estimated < reserved
-
-
-def test_shots_on_a_machine_are_priced_by_the_provider(scene):
-    asked = {"epochs": 2, "dataset": {"type": "moons", "n_samples": 20}, "backend": "ionq_simulator", "shots": 100}
-    estimated, _ = prices(scene, **asked)
-    exact, _ = prices(scene, **asked | {"backend": "aer", "shots": None})
-    assert estimated > exact
 
 
 def test_each_trial_of_a_sweep_is_priced_with_its_own_shots(scene):

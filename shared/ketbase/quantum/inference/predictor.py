@@ -150,7 +150,7 @@ class QuantumPredictor:
         spec = self._spec
         runner = Runner(self._provider(), backend, shots)
         circuit = Shifted(spec.definition, spec.parameters, spec.features, self._read, runner)
-        circuit.begin("prediction", dice)
+        circuit.begin(dice)
         return self._classification.probabilities(circuit.outputs(self._parameters, encoded)), circuit.spent
 
     # --- Kernels ---

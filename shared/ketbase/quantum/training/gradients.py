@@ -32,8 +32,8 @@ class Circuit(Protocol):
     def gradient(self, parameters: Floats, inputs: Inputs, slopes: Slopes) -> tuple[Floats, Floats]:
         """Give the outputs, and the gradient of a loss that is a sum over samples, shape (n_parameters,)."""
 
-    def begin(self, tag: str, dice: np.random.Generator) -> None:
-        """Begin an epoch, whose name at providers is `tag`; the seeds of its shots come from the dice."""
+    def begin(self, dice: np.random.Generator) -> None:
+        """Begin an epoch, the seeds of whose shots come from the dice."""
 
 
 class Exact:
@@ -53,8 +53,8 @@ class Exact:
         """Compute outputs and gradient."""
         return self._engine.gradient(parameters, inputs.features, slopes, amplitudes=inputs.amplitudes)
 
-    def begin(self, tag: str, dice: np.random.Generator) -> None:
-        """Need neither."""
+    def begin(self, dice: np.random.Generator) -> None:
+        """Need none."""
 
 
 def simultaneous(

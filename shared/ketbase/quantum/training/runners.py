@@ -1,18 +1,15 @@
-"""Runs one circuit with many sets of parameters: at a backend in few calls, or drawn from computed states."""
+"""Runs one circuit with many sets of parameters: on a simulated backend in few calls, or drawn from its state."""
 
 import itertools
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from ketbase.backends.experiments import MAX_PARAMETER_SETS, Experiment
-from ketbase.backends.remote import RemoteStatus
-from ketbase.backends.types import BackendInfo, CompiledCircuit, Outcome
+from ketbase.backends.types import BackendInfo, Outcome
 from ketbase.circuits.types import CircuitDefinition
-from ketbase.errors import ExecutionError
 from ketbase.ports.quantum import QuantumProvider
 from ketbase.quantum.batched.engine import Engine
 from ketbase.quantum.batched.observables import Observables
@@ -26,7 +23,6 @@ _GROWTH = 16
 """How many operations one gate may become on a machine that has other gates and couplers."""
 _SEEDS = 2**31 - MAX_PARAMETER_SETS
 """Circuits of one call take seeds one after the other."""
-_PAUSE_S = 5.0
 _AMPLITUDES = 1 << 22
 """Of the states that are computed at a time."""
 
@@ -38,13 +34,8 @@ class Runs(Protocol):
     def spent(self) -> Spent:
         """All that was executed so far."""
 
-    def begin(self, tag: str, dice: np.random.Generator) -> None:
-        """Begin to count calls anew.
-
-        Args:
-            tag: begins our names of jobs at a provider, so that a call that is repeated finds its job there.
-            dice: give the seeds.
-        """
+    def begin(self, dice: np.random.Generator) -> None:
+        """Take the seeds from these dice."""
 
     def counts(
         self, definition: CircuitDefinition, bindings: Iterable[Mapping[str, float]]
@@ -54,7 +45,6 @@ class Runs(Protocol):
         Raises:
             InvalidCircuitError: the backend cannot run it.
             ExecutionError: running it failed.
-            UnavailableError: its provider does not answer.
         """
 
 
@@ -72,7 +62,7 @@ class Drawn:
     threads: int | None = None
     spent: Spent = field(default_factory=Spent)
 
-    def begin(self, tag: str, dice: np.random.Generator) -> None:  # noqa: ARG002 (nothing is handed in anywhere)
+    def begin(self, dice: np.random.Generator) -> None:
         """Begin to draw from these dice; see `Runs`."""
         self._dice = dice
 
@@ -99,7 +89,7 @@ class Runner:
 
     Attributes:
         provider: that has the backend.
-        backend: simulated here, or a machine elsewhere.
+        backend: simulated here.
         shots: of each circuit.
         spent: all that was executed so far.
     """
@@ -107,12 +97,11 @@ class Runner:
     provider: QuantumProvider
     backend: BackendInfo
     shots: int
-    sleep: Callable[[float], None] = time.sleep
     spent: Spent = field(default_factory=Spent)
 
-    def begin(self, tag: str, dice: np.random.Generator) -> None:
-        """Begin to count calls anew; see `Runs`."""
-        self._tag, self._dice, self._calls = tag, dice, 0
+    def begin(self, dice: np.random.Generator) -> None:
+        """Draw the seeds of calls from these dice; see `Runs`."""
+        self._dice = dice
 
     def counts(
         self, definition: CircuitDefinition, bindings: Iterable[Mapping[str, float]]
@@ -126,29 +115,9 @@ class Runner:
 
     def _outcome(self, definition: CircuitDefinition, experiment: Experiment) -> Outcome:
         seed = int(self._dice.integers(_SEEDS))
-        self._calls += 1
         compiled = self.provider.compile(
             definition, backend=self.backend, experiment=experiment, seed=0, optimization_level=_LEVEL
         )
-        if self.backend.is_remote:
-            return self._fetched(compiled, experiment, seed)
         return self.provider.execute(
             compiled, backend=self.backend, experiment=experiment, shots=self.shots, seed=seed, noise=True
         )
-
-    def _fetched(self, compiled: CompiledCircuit, experiment: Experiment, seed: int) -> Outcome:
-        """Hand in at a provider, unless that was done before we were interrupted, and wait."""
-        asked = {"backend": self.backend, "experiment": experiment, "shots": self.shots}
-        tag = f"{self._tag}-{self._calls}"
-        job = self.provider.submit(compiled, **asked, seed=seed, noise=True, tag=tag, again=True)  # type: ignore[arg-type]
-        while True:
-            state = self.provider.states(self.backend.engine, [job]).get(job)
-            if state is not None and state.status is RemoteStatus.COMPLETED:
-                return self.provider.fetch(job, compiled, **asked).outcome  # type: ignore[arg-type]
-            if state is not None and state.status.final:
-                raise ExecutionError(
-                    "PROVIDER_JOB_FAILED",
-                    f"{self.backend.name} ended a job as {state.raw}: {state.message or 'it does not say why'}",
-                    provider_job_id=job,
-                )
-            self.sleep(_PAUSE_S)

@@ -79,9 +79,9 @@ class Shifted:
         """All that was executed so far."""
         return self._runner.spent
 
-    def begin(self, tag: str, dice: np.random.Generator) -> None:
+    def begin(self, dice: np.random.Generator) -> None:
         """Begin an epoch."""
-        self._runner.begin(tag, dice)
+        self._runner.begin(dice)
 
     def outputs(self, parameters: Floats, inputs: Inputs) -> Floats:
         """Estimate the outputs."""

@@ -196,7 +196,7 @@ class _Clock:
 
     def began(self, number: int) -> np.random.Generator:
         dice = self._task.dice(number)
-        self._task.circuit.begin(f"{self._task.config.model_id}-{self._task.trial}-{number}", dice)
+        self._task.circuit.begin(dice)
         return dice
 
     def report(self, number: int, loss: float, right: int, rate: float, parameters: Floats) -> EpochReport:

@@ -116,7 +116,7 @@ def test_gradients_from_shots_agree_with_exact_ones_within_their_spread(runner: 
     fixed = HEAD.slopes(exact(small()).outputs(parameters, inputs), labels)
     found = []
     for seed in range(12):
-        circuit.begin(f"test-{seed}", np.random.default_rng(seed))
+        circuit.begin(np.random.default_rng(seed))
         found.append(circuit.gradient(parameters, inputs, lambda _, part: fixed[part])[1])
     error = np.std(found, axis=0, ddof=1) / math.sqrt(len(found))
     _, expected = exact(small()).gradient(parameters, inputs, slopes(labels))
@@ -131,7 +131,7 @@ def test_the_same_dice_give_the_same_shots(runner: Runner | Drawn) -> None:
     circuit = Shifted(small(), PARAMETERS, FEATURES, HEAD.observables, runner)
 
     def once(seed: int) -> list[list[float]]:
-        circuit.begin("test", np.random.default_rng(seed))
+        circuit.begin(np.random.default_rng(seed))
         return circuit.outputs(np.array([0.4, 1.3]), Inputs(np.full((4, 2), 0.8))).tolist()
 
     assert once(1) == once(1) != once(2)
