@@ -24,6 +24,8 @@ from ketbase.training.types import SubmitTraining, TrainingConfig, TrainingOptio
 
 MAX_SECONDS = 86_400.0
 """All epochs of a training together."""
+MAX_CONFIG = 100_000
+"""Bytes of a configuration as JSON; a record of DynamoDB holds 400 KB."""
 DOUBT = 3.0
 """How many times a limit an estimate must be for a training to be refused: it errs by a factor of three."""
 _UNSAID = 1_000
@@ -58,8 +60,8 @@ class Trainings:
         Raises:
             NotFoundError: `CIRCUIT_NOT_FOUND`, `BACKEND_NOT_FOUND`, `DATASET_NOT_FOUND`.
             ForbiddenError: `BACKEND_NOT_ALLOWED`, `HARDWARE_NOT_ENABLED`, by the organisation's settings.
-            InvalidError: circuit, data and configuration do not fit; `INVALID_DATA`, `REMOTE_TRAINING`,
-                `BUDGET_LIMIT_TOO_LOW`, `TOO_LONG_TO_TRAIN`.
+            InvalidError: circuit, data and configuration do not fit; `CONFIG_TOO_LARGE`, `INVALID_DATA`,
+                `REMOTE_TRAINING`, `BUDGET_LIMIT_TOO_LOW`, `TOO_LONG_TO_TRAIN`.
             InvalidCircuitError: the circuit cannot be trained, or does not fit the backend.
             ConflictError: `DATASET_NOT_UPLOADED`, `IDEMPOTENCY_KEY_REUSED`.
             BudgetError: `BUDGET_EXCEEDED`, `JOBS_PAUSED`.
@@ -69,6 +71,7 @@ class Trainings:
         if job is None:
             circuit = None if body.circuit_id is None else self._circuits.get(caller, body.circuit_id)
             config = _config(circuit, body)
+            _check_size(config)
             backend = self._backends.info(config.backend)
             job = self._intake.take(
                 caller,
@@ -131,6 +134,20 @@ def _config(circuit: Circuit | None, body: SubmitTraining) -> TrainingConfig:
         model_id=new_id("model"),
         budget_limit=body.budget_limit,
     )
+
+
+def _check_size(config: TrainingConfig) -> None:
+    """Hold a configuration to what a job's record has room for."""
+    size = len(config.model_dump_json().encode())
+    if size > MAX_CONFIG:
+        raise InvalidError(
+            "CONFIG_TOO_LARGE",
+            f"The configuration is {size:,} bytes of JSON; up to {MAX_CONFIG:,} are taken. Fewer values of a sweep, or "
+            "fewer initial_parameters, make it smaller.",
+            field="config",
+            given=size,
+            limit=MAX_CONFIG,
+        )
 
 
 def _check_backend(config: TrainingConfig, fit: Fit, backend: BackendInfo) -> None:

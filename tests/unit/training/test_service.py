@@ -72,6 +72,20 @@ def test_what_cannot_be_trained_is_refused_and_reserves_nothing(scene, asked, co
     assert scene.store.count(ALICE.organization_id, ()) == 0
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"initial_parameters": {f"theta_{n}": 0.5 for n in range(10_000)}},
+        {"dataset": {"type": "moons", "classes": ["a" * 60_000, "b" * 60_000]}},
+        {"sweep": {"parameters": {"initial_parameters": [{"phi": 0.1} for _ in range(10_000)]}}},
+    ],
+)
+def test_a_configuration_that_no_record_holds_is_refused(scene, asked):
+    with pytest.raises(InvalidError) as refused:
+        scene.submitted(**asked)
+    assert (refused.value.code, refused.value.details["limit"]) == ("CONFIG_TOO_LARGE", 100_000)
+
+
 @pytest.mark.parametrize("asked", [{"shots": 501}, {"sweep": {"parameters": {"shots": [100, 501]}}}])
 def test_no_trial_takes_more_shots_than_its_backend(scene, monkeypatch, asked):
     device = backends()["fake_fez"]
