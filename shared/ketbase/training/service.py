@@ -142,8 +142,8 @@ def _check_size(config: TrainingConfig) -> None:
     if size > MAX_CONFIG:
         raise InvalidError(
             "CONFIG_TOO_LARGE",
-            f"The configuration is {size:,} bytes of JSON; up to {MAX_CONFIG:,} are taken. Fewer values of a sweep, or "
-            "fewer initial_parameters, make it smaller.",
+            f"The configuration is {size:,} bytes of JSON; up to {MAX_CONFIG:,} are taken. Fewer values of a sweep "
+            "or fewer initial_parameters, make it smaller.",
             field="config",
             given=size,
             limit=MAX_CONFIG,
