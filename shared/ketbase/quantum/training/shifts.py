@@ -6,6 +6,7 @@ frequency 1 alone, and $f'(a) = (f(a + \pi/2) - f(a - \pi/2)) / 2$. A controlled
 parameters that occur several times, or in formulas, is the chain rule's matter.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -85,17 +86,15 @@ class Shifted:
 
     def outputs(self, parameters: Floats, inputs: Inputs) -> Floats:
         """Estimate the outputs."""
-        return self._estimated(self._values(parameters, inputs))
+        return self._estimated([self._values(parameters, inputs)])
 
     def gradient(self, parameters: Floats, inputs: Inputs, slopes: Slopes) -> tuple[Floats, Floats]:
         """Estimate outputs and gradient, from the fewest circuits: angles that nothing trains are not shifted."""
         values = self._values(parameters, inputs)
         trained = [(number, turn) for number, turn in enumerate(self._turns) if turn.slot.trainable]
         shifts = [(number, turn.slot, *term) for number, turn in trained for term in turn.terms]
-        rows = np.tile(values, (1 + len(shifts), 1, 1))
-        for row, (number, _, shift, _) in zip(rows[1:], shifts, strict=True):
-            row[:, number] += shift
-        estimated = self._estimated(rows.reshape(-1, len(self._turns))).reshape(len(rows), len(inputs), -1)
+        turned = (_turned(values, number, shift) for number, _, shift, _ in shifts)
+        estimated = self._estimated(itertools.chain([values], turned)).reshape(1 + len(shifts), len(inputs), -1)
         outputs = estimated[0]
         wanted = slopes(outputs, slice(0, len(inputs)))
         of_shared, of_own = np.zeros(self._angles.n_shared), np.zeros((self._angles.n_own, len(inputs)))
@@ -133,9 +132,10 @@ class Shifted:
         ]
         return np.array(columns).reshape(len(columns), len(inputs)).T
 
-    def _estimated(self, values: Floats) -> Floats:
+    def _estimated(self, parts: Iterable[Floats]) -> Floats:
+        """Estimate the outputs for each row of each part, one part after the other."""
         names = [turn.name for turn in self._turns]
-        bindings = (dict(zip(names, map(float, row), strict=True)) for row in values)
+        bindings = (dict(zip(names, map(float, row), strict=True)) for part in parts for row in part)
         return np.array(list(self._read(bindings)))
 
     def _read(self, bindings: Iterable[dict[str, float]]) -> Iterator[Floats]:
@@ -143,6 +143,12 @@ class Shifted:
             outcomes = [int(bits, 2) for bits in counts]
             times = np.fromiter(counts.values(), float, len(counts))
             yield self._diagonals[:, outcomes] @ times / times.sum()
+
+
+def _turned(values: Floats, number: int, shift: float) -> Floats:
+    found = values.copy()
+    found[:, number] += shift
+    return found
 
 
 def _is_free(angle: float | str) -> bool:

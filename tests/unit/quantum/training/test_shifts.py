@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -97,6 +98,32 @@ def test_only_trained_angles_are_shifted() -> None:
     circuit = Shifted(CircuitDefinition.of_gates(N_QUBITS, gates), ["theta_0"], ["x_0"], HEAD.observables, runner)
     circuit.gradient(np.array([0.3]), Inputs(np.ones((5, 1))), slopes(np.zeros(5, int)))
     assert runner.circuits == 5 * (1 + 2 + 4)
+
+
+class NoTime(EndlessShots):
+    """Measures zeros only."""
+
+    def counts(
+        self, definition: CircuitDefinition, bindings: Iterable[Mapping[str, float]]
+    ) -> Iterator[dict[str, float]]:
+        return ({"0" * N_QUBITS: 1.0} for _ in bindings)
+
+
+def test_shifts_take_memory_one_at_a_time() -> None:
+    n_turns, n_samples = 120, 50
+    gates = [
+        Gate(type="RY", targets=(number % N_QUBITS,), parameters={"theta": f"{number + 1}*theta_0"})
+        for number in range(n_turns)
+    ]
+    definition = CircuitDefinition.of_gates(N_QUBITS, gates)
+    circuit = Shifted(definition, ["theta_0"], ["x_0"], HEAD.observables, NoTime())
+    tracemalloc.start()
+    try:
+        circuit.gradient(np.array([0.3]), Inputs(np.ones((n_samples, 1))), slopes(np.zeros(n_samples, int)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * n_samples * n_turns * (1 + 2 * n_turns) / 2
 
 
 def small() -> CircuitDefinition:
