@@ -68,12 +68,15 @@ def applied(config: TrainingConfig, changed: Mapping[str, Any]) -> TrainingConfi
 def best(results: Iterable[TrialResult], objective: Objective) -> int:
     """Choose the number of the best trial: the best fold of the combination that is best on average.
 
-    Where nothing was validated, the training loss decides. What is no better than an earlier one loses to it.
+    A combination with a failed fold is left out while another has all of its folds. Where nothing was
+    validated, the training loss decides. What is no better than an earlier one loses to it.
     """
     folds: dict[str, list[TrialResult]] = {}
     for result in sorted(results, key=lambda result: result.number):
         folds.setdefault(json.dumps(result.changed, sort_keys=True), []).append(result)
-    chosen = min(folds.values(), key=lambda some: sum(_badness(each, objective) for each in some) / len(some))
+    most = max(map(len, folds.values()))
+    whole = [some for some in folds.values() if len(some) == most]
+    chosen = min(whole, key=lambda some: sum(_badness(each, objective) for each in some) / len(some))
     return min(chosen, key=lambda each: _badness(each, objective)).number
 
 

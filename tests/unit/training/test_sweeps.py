@@ -103,5 +103,12 @@ def test_folds_are_averaged_and_the_best_of_them_is_taken() -> None:
     assert best([*results, result(4, 0.6, changed={"layers": 3}, fold=0)], "val_loss") == 3
 
 
+def test_a_combination_with_a_failed_fold_does_not_win_over_a_whole_one() -> None:
+    failed = result(0, 0.1, changed={"layers": 1}, fold=0)
+    whole = [result(number, 0.5, changed={"layers": 2}, fold=number - 2) for number in (2, 3)]
+    assert best([failed, *whole], "val_loss") == 2
+    assert best([failed, result(2, 0.5, changed={"layers": 2}, fold=0)], "val_loss") == 0
+
+
 def test_without_validation_the_training_loss_decides() -> None:
     assert best([result(0, None, loss=0.5, changed={"seed": 0}), result(1, None, loss=0.2)], "val_accuracy") == 1
