@@ -27,6 +27,7 @@ _PINECONE_KEY, _IONQ_KEY = "ketbase-dev-pinecone-key", "ketbase-dev-ionq-key"
 _PARAMETERS = {
     "SignUp": "open",
     "MailFrom": "ketbase@example.com",
+    "MaxReplicas": "10",
     "PineconeApiKey": f"secretsmanager:{_PINECONE_KEY}",
     "IonqApiKey": f"secretsmanager:{_IONQ_KEY}",
 }

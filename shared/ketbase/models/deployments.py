@@ -14,7 +14,7 @@ from ketbase.models.store import ModelStore
 from ketbase.models.types import Deployed, Deployment, DeployModel, ModelEntry
 from ketbase.ports.capacity import Capacity
 from ketbase.ports.clock import Clock
-from ketbase.ports.records import Records, Update, Write
+from ketbase.ports.records import AtMost, Key, Records, Update, Write
 from ketbase.run.service import check_allowed
 
 _TRIES = 10
@@ -33,9 +33,22 @@ class Deployments:
         capacity: Capacity,
         clock: Clock,
         *,
+        max_replicas: int,
         public_url: str,
     ):
-        """Wire it; `public_url` is where the world reaches the API."""
+        """Wire it.
+
+        Args:
+            records: what is kept.
+            store: where models lie.
+            registry: the models.
+            backends: on which they are served.
+            accounts: what organisations allow themselves.
+            capacity: what keeps functions warm.
+            clock: the time.
+            max_replicas: the most functions that are kept warm for one organisation.
+            public_url: where the world reaches the API.
+        """
         self._records = records
         self._store = store
         self._registry = registry
@@ -43,6 +56,7 @@ class Deployments:
         self._accounts = accounts
         self._capacity = capacity
         self._clock = clock
+        self._max_replicas = max_replicas
         self._public_url = public_url.rstrip("/")
 
     def deploy(self, caller: Caller, model_id: str, body: DeployModel) -> Deployed:
@@ -50,8 +64,8 @@ class Deployments:
 
         Raises:
             NotFoundError: `MODEL_NOT_FOUND`, also of `shadow_of`; `BACKEND_NOT_FOUND`.
-            InvalidError: `UNSUPPORTED_BACKEND`, `TOO_MANY_QUBITS`, `TOO_MANY_REPLICAS`; `SHADOW_MISMATCH`, the two
-                models do not answer the same question.
+            InvalidError: `UNSUPPORTED_BACKEND`, `TOO_MANY_QUBITS`, `MOST_REPLICAS`, `TOO_MANY_REPLICAS`;
+                `SHADOW_MISMATCH`, the two models do not answer the same question.
             ForbiddenError: `BACKEND_NOT_ALLOWED`, `HARDWARE_NOT_ENABLED`.
             ConflictError: `NOT_DEPLOYED`, the model of `shadow_of` is not in service; `SHADOW_TAKEN`, another model
                 answers beside it; `MODEL_BUSY`.
@@ -124,12 +138,14 @@ class Deployments:
             if left is not None and left.shadowed_by == entry.id:
                 changed[before] = left.model_copy(update={"shadowed_by": None})
         more = _replicas(after) - _replicas(entry)
+        if more > 0:
+            self._refuse_more(organization_id, more)
         # Asked for first, so that nothing changes where there are not as many.
         eta_s = self._capacity.provide(self._total() + more) if more else 0
         written = self._store.write(
             self._store.change(organization_id, after),
             *(self._store.change(organization_id, each) for each in changed.values()),
-            *([Update(layout.CAPACITY, add={"replicas": more})] if more else []),
+            *(self._counted(organization_id, more) if more else ()),
             told,
         )
         if more:
@@ -147,10 +163,34 @@ class Deployments:
                 return
 
     def _total(self) -> int:
-        item = self._records.get(layout.CAPACITY)
+        return self._replicas_at(layout.CAPACITY)
+
+    def _replicas_at(self, place: Key) -> int:
+        item = self._records.get(place)
         return 0 if item is None else int(item.values.get("replicas", 0))
 
+    def _counted(self, organization_id: str, more: int) -> tuple[Write, Write]:
+        """Count replicas, which only holds while the organisation has room for them."""
+        room = (AtMost("replicas", self._max_replicas - more),) if more > 0 else ()
+        return (
+            Update(layout.CAPACITY, add={"replicas": more}),
+            Update(layout.replicas(organization_id), add={"replicas": more}, when=room),
+        )
+
     # --- What is refused ---
+
+    def _refuse_more(self, organization_id: str, more: int) -> None:
+        asked = self._replicas_at(layout.replicas(organization_id)) + more
+        if asked > self._max_replicas:
+            raise InvalidError(
+                "MOST_REPLICAS",
+                f"This installation keeps at most {self._max_replicas} functions warm for an organisation, and its "
+                f"deployments would ask for {asked} together; whoever runs the installation can raise it "
+                "(KETBASE_MAX_REPLICAS). A model answers without replicas, too.",
+                field="replicas",
+                given=asked,
+                limit=self._max_replicas,
+            )
 
     def _check_backend(self, caller: Caller, entry: ModelEntry, body: DeployModel) -> None:
         info = self._backends.info(body.backend)

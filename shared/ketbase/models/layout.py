@@ -26,6 +26,11 @@ def tally(organization_id: str) -> Key:
     return Key(partition(organization_id), "tally#models")
 
 
+def replicas(organization_id: str) -> Key:
+    """Where the number of warm functions lies that an organisation's deployments ask for."""
+    return Key(partition(organization_id), "tally#replicas")
+
+
 def of_status(organization_id: str, status: str) -> str:
     """The partition of `Index.LISTING` that lists the models of one status."""
     return f"org#{organization_id}#models#{status}"

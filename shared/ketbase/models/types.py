@@ -227,11 +227,15 @@ class Predictions(Model):
 
 
 class DeployModel(Model):
-    """The body of `POST /v1/models/{id}/deploy`."""
+    """The body of `POST /v1/models/{id}/deploy`.
+
+    Attributes:
+        replicas: functions kept warm for it, in the cloud, as far as the installation allows them.
+    """
 
     backend: str = "aer"
     shots: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    replicas: Annotated[int, Field(ge=0, le=100)] = 1
+    replicas: Annotated[int, Field(ge=0, le=10)] = 0
     shadow_of: str | None = None
 
 

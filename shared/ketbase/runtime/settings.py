@@ -48,6 +48,7 @@ class Settings(BaseSettings):
         compute_memory_mb: what a function that simulates has, for estimates and outside Lambda.
         control_memory_mb: the same of the function that collects a result.
         predict_memory_mb: the same of the function that predicts.
+        max_replicas: the most of those that are kept warm for one organisation.
         predict_function: the name of that function, where warm ones are provisioned, at `predict_alias`.
         lane: where this process is: a function (or a worker of the local stack), or a container of the second lane.
         batch_memory_mb: what a container of the second lane has; without it there is no second lane.
@@ -148,6 +149,7 @@ class Settings(BaseSettings):
     compute_memory_mb: int = 3_008
     control_memory_mb: int = 1_024
     predict_memory_mb: int = 1_769
+    max_replicas: int = Field(default=10, ge=0)
     predict_function: str = ""
     predict_alias: str = "live"
 

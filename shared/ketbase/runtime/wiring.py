@@ -702,6 +702,7 @@ def deployments() -> Deployments:
         account_store(),
         capacity(),
         clock(),
+        max_replicas=settings().max_replicas,
         public_url=settings().public_url,
     )
 

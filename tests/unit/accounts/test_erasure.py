@@ -77,7 +77,15 @@ def deployments_of(town, records=None):
     return Served(
         registry,
         Deployments(
-            records, store, registry, backends, accounts, town.capacity, town.clock, public_url="https://ket.test"
+            records,
+            store,
+            registry,
+            backends,
+            accounts,
+            town.capacity,
+            town.clock,
+            max_replicas=10,
+            public_url="https://ket.test",
         ),
     )
 

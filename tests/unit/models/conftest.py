@@ -49,7 +49,15 @@ class House(SimpleNamespace):
             registry=registry,
             capacity=capacity,
             deployments=Deployments(
-                records, store, registry, backends, accounts, capacity, clock, public_url="https://ket.test/"
+                records,
+                store,
+                registry,
+                backends,
+                accounts,
+                capacity,
+                clock,
+                max_replicas=10,
+                public_url="https://ket.test/",
             ),
             serving=Serving(
                 records, registry, loaded, Till(ledger, records, clock), backends, accounts, prices, listed, clock

@@ -51,6 +51,41 @@ def test_too_many_replicas_are_refused_and_nothing_changes(house):
     assert house.capacity.provided == 3
 
 
+def test_nothing_is_kept_warm_unless_it_is_asked_for(house):
+    assert deploy(house, house.model().id).replicas == 0
+    assert house.capacity.provided == 0
+
+
+def test_an_organisation_keeps_as_many_functions_warm_as_the_installation_allows(house):
+    first, second = house.model("a").id, house.model("b").id
+    deploy(house, first, replicas=8)
+    with pytest.raises(InvalidError, match="whoever runs the installation") as refused:
+        deploy(house, second, replicas=3)
+    assert (refused.value.code, refused.value.details["limit"]) == ("MOST_REPLICAS", 10)
+    assert house.registry.get(ALICE, second).status == "registered"
+    deploy(house, house.model("c", caller=BOB).id, caller=BOB, replicas=10)
+    deploy(house, first, replicas=7)
+    deploy(house, second, replicas=3)
+    assert house.capacity.provided == 20
+    house.deployments.retire(ALICE, first)
+    deploy(house, second, replicas=10)
+
+
+def test_two_deployments_at_once_do_not_pass_the_installations_limit(house):
+    entry, other = house.model("a"), house.model("b")
+    provide, asked = house.capacity.provide, []
+
+    def slowly(replicas):
+        if not asked:
+            asked.append(replicas)
+            deploy(house, other.id, replicas=6)
+        return provide(replicas)
+
+    house.capacity.provide = slowly
+    assert code_of(deploy, house, entry.id, replicas=6) == "MODEL_BUSY"
+    assert house.capacity.provided == 6
+
+
 def test_functions_that_another_deployment_asked_for_meanwhile_are_kept(house):
     entry = house.model()
     provide, put = house.capacity.provide, []
