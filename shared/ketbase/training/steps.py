@@ -32,6 +32,7 @@ from ketbase.steps.files import JobFiles
 from ketbase.steps.running import running
 from ketbase.steps.types import StepFailure
 from ketbase.training.books import CAREFUL, Books, progress_of
+from ketbase.training.checks import fitting
 from ketbase.training.estimates import Subject, training_work
 from ketbase.training.files import TrainingFiles
 from ketbase.training.sweeps import applied, best
@@ -366,8 +367,10 @@ def _some(epochs: Iterator[Epoch]) -> list[Epoch]:
 def _finish_s(backends: Backends, config: TrainingConfig, prepared: Prepared) -> float:
     problem = prepared.problem
     sizes = PartSizes(*(sum(problem.data.counts[part]) for part in ("train", "validation", "test")))
-    subjects = (Subject(config, problem.definition),)
-    return training_work(subjects, sizes, len(problem.data.features), backends.info(config.backend)).finish_s
+    n_raw = len(problem.data.features)
+    trained = [applied(config, trial.changed) for trial in problem.trials]
+    subjects = tuple(Subject(each, fitting(each, problem.definition, n_raw).definition) for each in trained)
+    return training_work(subjects, sizes, n_raw, backends.info(config.backend)).finish_s
 
 
 def _prepared(prepared: Prepared) -> str:

@@ -262,6 +262,15 @@ def test_the_process_ends_when_what_its_trial_holds_is_used_up(scene):
     assert scene.alarms == sorted(scene.alarms, reverse=True)
 
 
+def test_the_evaluation_of_the_widest_trial_is_kept_back(scene):
+    later = []
+    for widths in ([2], [2, 16], [16]):
+        job = scene.started(epochs=1, sweep={"parameters": {"n_qubits": widths}})
+        scene.steps.prepare(job.reference)
+        later.append(scene.steps._stretch(scene.job(job.id), 0).later)
+    assert later[0] < later[1] == later[2]
+
+
 # --- Several trials ---
 
 
