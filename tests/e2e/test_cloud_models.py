@@ -1,7 +1,6 @@
 """The deployed template serves models, and keeps as many functions warm as all deployments ask for."""
 
 import pytest
-from botocore.exceptions import ClientError
 
 from ketbase.adapters.blobs.s3 import S3Blobs
 from ketbase.adapters.clock import SystemClock
@@ -25,32 +24,18 @@ def models(cloud):
     return [registry.add(organization_id, trained("Flowers", made(seed=seed))).id for seed in (0, 1)]
 
 
-def warm(cloud):
-    """How many functions are kept warm."""
-    try:
-        found = cloud.aws("lambda").get_provisioned_concurrency_config(
-            FunctionName=cloud.names["ModelsPredictFunction"], Qualifier="live"
-        )
-    except ClientError:
-        return 0
-    return found["RequestedProvisionedConcurrentExecutions"]
-
-
 def test_a_model_is_deployed_asked_compared_and_retired(cloud, models):
     first, second = (f"/v1/models/{model_id}" for model_id in models)
     assert {each["id"] for each in ok(cloud.client.get("/v1/models"))} >= set(models)
-    ok(cloud.client.post(f"{first}/deploy", json={"replicas": 2}), 202)
-    assert warm(cloud) == 2
-    ok(cloud.client.post(f"{second}/deploy", json={"replicas": 1, "shadow_of": models[0]}), 202)
-    assert warm(cloud) == 3
+    ok(cloud.client.post(f"{first}/deploy", json={}), 202)
+    ok(cloud.client.post(f"{second}/deploy", json={"shadow_of": models[0]}), 202)
     answer = ok(cloud.client.post(f"{first}/predict", json={"inputs": [[0.1, 0.2, 0.3]]}))
     assert sum(answer["predictions"][0]["probabilities"]) == pytest.approx(1)
     assert ok(cloud.client.get(f"{first}/shadow"))["requests"] == 1
     assert sum(ok(cloud.client.get(f"{first}/metrics"))["requests_per_day"]) == 1
-    assert ok(cloud.client.get(first))["deployment"]["replicas"] == 2
+    assert ok(cloud.client.get(first))["deployment"]["replicas"] == 0
     assert cloud.client.get(f"{first}/export?form=qasm3").text.startswith("OPENQASM 3")
     assert "</svg>" in cloud.client.get(f"{first}/card?format=html").text
     for path in (first, second):
         ok(cloud.client.post(f"{path}/retire"))
-    assert warm(cloud) == 0
     ok(cloud.client.delete(second), 204)

@@ -23,6 +23,11 @@ RARELY = {
     ("TrainingRole", "secretsmanager:GetSecretValue"): "a training whose circuits run at a provider",
     ("OptimizeRole", "secretsmanager:GetSecretValue"): "a machine of IBM's, whose couplings only IBM tells",
     **{
+        (role, f"lambda:{verb}ProvisionedConcurrencyConfig"): "warm functions, which the emulator takes for others"
+        for role in ("ModelsRole", "OrganizationRole")
+        for verb in ("Get", "Put", "Delete")
+    },
+    **{
         ("WorkflowRole", action): "the second lane, which the emulator has no Batch for"
         for action in (
             "batch:DescribeJobs",

@@ -121,8 +121,10 @@ class Deployments:
 
     def erase(self, organization_id: str) -> Iterator[None]:
         """Take away what a deleted organisation's models have beside its own partition, and give functions back."""
+        before = self._total()
         yield from self._store.erase(organization_id)
-        self._settle()
+        if self._total() != before:
+            self._settle()
 
     # --- What is written ---
 
