@@ -42,6 +42,7 @@ RARELY = {
         ("OrganizationRole", f"lambda:{action}ProvisionedConcurrencyConfig"): "others have models in service"
         for action in ("Get", "Put")
     },
+    ("JobsRole", "dynamodb:ConditionCheckItem"): "a training that is the first thing a month has to pay",
     ("JobsRole", "states:DescribeExecution"): "an execution that ended while its job was being cancelled",
 }
 
