@@ -103,8 +103,8 @@ def train(caller: Caller) -> None:
         started = wiring.job_store().start(job, at_most_running=100, at_most_in_all=100)
         if steps > 0:
             wiring.training_steps().prepare(started.reference)
-        if steps > 1:
-            wiring.training_steps().train(started.reference, 0)
+        while steps > 1 and wiring.training_steps().train(started.reference, 0):
+            pass
 
 
 def hand_over(caller: Caller) -> None:
