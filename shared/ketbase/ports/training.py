@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from ketbase.backends.types import BackendInfo
 from ketbase.circuits.types import CircuitDefinition
 from ketbase.models.types import Metrics, ModelSpec
-from ketbase.training.types import EpochReport, Problem, StopReason, Template, TrainingConfig, Trial, TrialResult
+from ketbase.training.types import EpochReport, Problem, StopReason, TrainingConfig, Trial, TrialResult
 
 
 class Prepared(NamedTuple):
@@ -58,17 +58,6 @@ class Epoch(NamedTuple):
 
 class Trainer(Protocol):
     """Trains models. Nothing is kept between calls; the same arguments give the same numbers on one machine."""
-
-    def circuit(self, template: Template, n_raw_features: int) -> CircuitDefinition:
-        """Write a template out, with features `x_0 …` and parameters `theta_0 …`."""
-
-    def check(self, config: TrainingConfig, definition: CircuitDefinition | None) -> None:
-        """Refuse what can be known to fail without reading data.
-
-        Raises:
-            InvalidError: with the `field` of the configuration, and what would be right.
-            InvalidCircuitError: the circuit cannot be trained.
-        """
 
     def prepare(
         self, config: TrainingConfig, definition: CircuitDefinition | None, upload: bytes | None

@@ -94,7 +94,7 @@ def _lineage(card: ModelCard) -> str:
 
 
 def _versions_of(sdk: dict[str, str]) -> Iterable[str]:
-    return (f"{name} {version}" for name, version in sorted(sdk.items()))
+    return (f"{name} {version}" for name, version in sorted(sdk.items()) if name != "ketbase")
 
 
 def _settings(config: dict[str, Any]) -> Iterable[str]:

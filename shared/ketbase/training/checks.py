@@ -7,7 +7,7 @@ from ketbase.datasets.catalog import known
 from ketbase.datasets.checks import check as check_data
 from ketbase.datasets.types import Label
 from ketbase.errors import InvalidCircuitError, InvalidError
-from ketbase.training.circuits import features_of, parameters_of
+from ketbase.training.circuits import features_of, parameters_of, qubits_needed
 from ketbase.training.sweeps import applied, trials
 from ketbase.training.templates import capacity, written_out
 from ketbase.training.types import MAX_TRAINING_QUBITS, TrainingConfig
@@ -198,13 +198,6 @@ def _check_method(config: TrainingConfig, fit: Fit) -> None:
             "gradient.",
             field="gradient",
         )
-
-
-def qubits_needed(readout: str, n_classes: int) -> int:
-    """Say how many qubits it takes to tell so many classes apart."""
-    if readout == "expectation":
-        return 1 if n_classes == 2 else n_classes
-    return (n_classes - 1).bit_length()
 
 
 def _check_classes(config: TrainingConfig, definition: CircuitDefinition, classes: tuple[Label, ...]) -> None:

@@ -115,11 +115,6 @@ def training_work(
     )
 
 
-def prediction_s(definition: CircuitDefinition) -> float:
-    """Foresee how long one sample takes that a model classifies, computed exactly."""
-    return _STEP + _amplitudes(definition) * _FORWARD
-
-
 def _amplitudes(definition: CircuitDefinition) -> float:
     """Gates times amplitudes."""
     return max(definition.gate_count, 1) * 2.0**definition.n_qubits

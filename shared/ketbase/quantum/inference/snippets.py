@@ -157,7 +157,6 @@ def _preprocessing(spec: ModelSpec, arrays: Mapping[str, Floats]) -> str:
         encoding = [
             "start = np.zeros((len(columns), 2**N_QUBITS))",
             "start[:, : columns.shape[1]] = columns",
-            "start[:, columns.shape[1] : columns.shape[1] + 1] = columns.shape[1] ** 0.5",
             "start[:, columns.shape[1] : columns.shape[1] + 1] = np.sqrt(columns.shape[1])",
             "norms = np.linalg.norm(start, axis=1)",
             "start[norms == 0, 0] = 1.0",

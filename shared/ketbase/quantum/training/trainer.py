@@ -27,12 +27,11 @@ from ketbase.quantum.training.natural import natural_gradient
 from ketbase.quantum.training.runners import Drawn, Runner
 from ketbase.quantum.training.shifts import Shifted
 from ketbase.quantum.training.variational import Task, begun, trained
-from ketbase.training.checks import Fit, check, fitting, inexact
+from ketbase.training.checks import Fit, fitting, inexact
 from ketbase.training.circuits import computed_exactly, parameters_of
 from ketbase.training.estimates import DEFAULT_SHOTS
 from ketbase.training.sweeps import applied
-from ketbase.training.templates import written_out
-from ketbase.training.types import EpochReport, Template, TrainingConfig, Trial, TrialResult
+from ketbase.training.types import EpochReport, TrainingConfig, Trial, TrialResult
 
 _AMPLITUDES = 1 << 24
 """Of the states of samples that are compared with the support vectors at a time."""
@@ -53,14 +52,6 @@ class QuantumTrainer:
         self._provider = provider
         self._images = images
         self._threads = threads
-
-    def circuit(self, template: Template, n_raw_features: int) -> CircuitDefinition:
-        """Write a template out; see the port."""
-        return written_out(template, n_raw_features)
-
-    def check(self, config: TrainingConfig, definition: CircuitDefinition | None) -> None:
-        """Refuse what can be known to fail; see the port."""
-        check(config, definition)
 
     def prepare(
         self, config: TrainingConfig, definition: CircuitDefinition | None, upload: bytes | None

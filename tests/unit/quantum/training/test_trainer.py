@@ -15,6 +15,7 @@ from ketbase.ports.training import Epoch, Prepared
 from ketbase.quantum.providers import QuantumProviders
 from ketbase.quantum.simulators import AerEngine
 from ketbase.quantum.training.trainer import QuantumTrainer
+from ketbase.training.checks import check
 from ketbase.training.types import EarlyStopping, Sweep, Target, Template, TrainingConfig, Trial
 
 AER = backends()["aer"]
@@ -194,7 +195,7 @@ def test_a_model_holds_all_that_its_metrics_came_from(method: str, encoding: str
         epochs=6,
         learning_rate=0.2,
     )
-    TRAINER.check(asked, None)
+    check(asked, None)
     prepared = TRAINER.prepare(asked, None, None)
     (*_, last) = trained(asked, prepared)
     model = TRAINER.finish(asked, prepared, Trial(number=0), last.checkpoint())
@@ -324,7 +325,7 @@ def test_what_cannot_be_trained_is_refused_before_data_is_read(
     if definition is not None:
         asked = asked.model_copy(update={"template": None})
     with pytest.raises(InvalidError) as caught:
-        TRAINER.check(asked, definition)
+        check(asked, definition)
     assert caught.value.code == code
 
 
@@ -336,7 +337,7 @@ def test_a_circuit_that_measures_in_its_middle_is_refused() -> None:
     ]
     definition = CircuitDefinition.of_gates(1, gates, [("c", 1)])
     with pytest.raises(InvalidCircuitError) as caught:
-        TRAINER.check(config().model_copy(update={"template": None}), definition)
+        check(config().model_copy(update={"template": None}), definition)
     assert caught.value.code == "CIRCUIT_NOT_DIFFERENTIABLE"
 
 
@@ -359,7 +360,7 @@ def test_data_that_does_not_fit_is_refused_when_it_is_read(
 ) -> None:
     sizes = {"train_size": 4, "test_size": 2} if changed.pop("whole", False) else {}
     asked = config(dataset={"type": "upload", "dataset_id": "ds_1", **sizes}, **changed)
-    TRAINER.check(asked, None)
+    check(asked, None)
     with pytest.raises(InvalidError) as caught:
         TRAINER.prepare(asked, None, csv(rows))
     assert caught.value.code == code
